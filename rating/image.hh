@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Image: all plans and rules of a tariff as one block of memory that never changes.
+//
+// The compiler (compile.hh) makes it; the control process copies it into shared memory; every
+// charge core reads it in place. It holds offsets and no pointers, so it may lie at any address
+// that is a multiple of eight (a cache line is better). A new tariff is a new image; nobody writes
+// to one.
+//
+//   header | plans | initial buckets | services | rule slots | rules | texts
+//
+// `services` and `rule slots` are hash tables with open addressing, never full. A service is found
+// by (plan, service context), then its rule by rating group and service identifier: two cache
+// lines, then the rule. The most particular rule wins:
+//
+//   group and identifier  >  group  >  identifier  >  the service's default
+//
+// Plans are known by a number that follows from the name alone (plan_id), so accounts survive every
+// reload; the compiler refuses two names with one number. Service contexts are known by
+// context_key.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/amount.hh"
+#include "base/time.hh"
+#include "base/types.hh"
+#include "rating/rule.hh"
+
+namespace tollgate::rating {
+
+inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
+inline constexpr u32 image_layout = 1;
+inline constexpr u64 image_size_max = 1_GiB;
+
+// The number of a plan's name. It is stored with accounts: it never changes. 0 is no plan.
+u32 plan_id(std::string_view name);
+
+// The number of a Service-Context-Id. Of 3GPP's, `[ext.][mnc.mcc.][release.]32251@3gpp.org`, only
+// the specification counts: all of its releases and prefixes are one service. Any other text counts
+// as a whole.
+u64 context_key(std::string_view service_context_id);
+
+// A table of the image: `count` records from `offset` on.
+struct Extent {
+  u32 offset = 0;
+  u32 count = 0;
+};
+
+struct ImageHeader {
+  u64 magic = 0;
+  u32 layout = 0;
+  u32 crc = 0;  // CRC32C of the whole image with this field zero
+  u64 size_bytes = 0;
+  u64 version = 0;  // hash of the contents: the same tariff has the same version
+  Extent plans;
+  Extent buckets;
+  Extent services;    // count is a power of two
+  Extent rule_slots;  // a table of its own, a power of two, for each service
+  Extent rules;
+  Extent texts;  // octets
+};
+
+// A bucket that an account is given when it is made.
+struct InitialBucket {
+  Unit unit = Unit::none;
+  u8 priority = 0;  // lower pays first, as in the ledger
+  u8 zero[5] = {};
+  Amount amount;
+  Duration lifetime;  // zero: never expires
+};
+
+struct Plan {
+  u32 id = 0;
+  Unit currency = Unit::none;
+  u16 zero = 0;
+  TextRef name;
+  Extent buckets;  // .offset is the index of the first in the image's buckets
+};
+
+// One service of one plan; plan 0 marks an empty slot.
+struct Service {
+  u64 context = 0;
+  u32 plan = 0;
+  u32 shapes = 0;        // which kinds of rule slots there are: bits of RuleSlot::shape
+  u32 slots_first = 0;   // index into rule_slots
+  u32 slots_count = 0;   // a power of two, or 0
+  u32 default_rule = 0;  // index + 1, 0: none
+  u32 default_group_known = 0;
+  u32 default_group = 0;  // what a request without Rating-Group is taken for
+  u32 zero = 0;
+  TextRef name;
+};
+
+// Shape 0 marks an empty slot.
+struct RuleSlot {
+  static constexpr u32 by_group = 1;
+  static constexpr u32 by_identifier = 2;
+  static constexpr u32 by_both = 4;
+
+  u32 rating_group = 0;
+  u32 service_identifier = 0;
+  u32 shape = 0;
+  u32 rule = 0;  // index
+};
+
+// Why an image is refused.
+enum class ImageFault : u8 {
+  none,
+  too_short,
+  misaligned,    // the address is no multiple of eight
+  wrong_magic,   // not a tariff image
+  wrong_layout,  // of another version of the program
+  wrong_size,    // cut off, or larger than allowed
+  wrong_crc,     // damaged
+  bad_extent,    // a table reaches beyond the image
+  bad_plan,
+  bad_bucket,
+  bad_service,
+  bad_rule_slot,
+  bad_rule,
+  bad_text,
+};
+std::string_view to_text(ImageFault fault);
+
+// Checks all of it, so that nothing that Image or price.hh do with it afterwards can leave the
+// image or overflow: sizes, offsets, indexes, enumerators, ranges of prices and blocks. Any octets
+// may be given. Takes time in proportion to the size; not for the packet path.
+[[nodiscard]] ImageFault validate(Bytes bytes);
+
+// What find_rule met. The order is that of the search.
+enum class Found : u8 {
+  rule,
+  no_plan,     // the plan is not in this tariff
+  no_service,  // the plan does not sell this service context
+  no_rule,     // no rule for this rating group or identifier, and no default
+};
+std::string_view to_text(Found found);
+
+struct RuleKey {
+  static constexpr u64 absent = ~u64{0};
+
+  u32 plan = 0;                     // plan_id
+  u64 context = 0;                  // context_key
+  u64 rating_group = absent;        // 32 bits, or absent
+  u64 service_identifier = absent;  // 32 bits, or absent
+};
+
+// A view of validated bytes; as cheap to copy as a pointer. The bytes outlive it.
+class Image {
+ public:
+  Image() = default;
+  // `bytes` have passed validate().
+  explicit Image(Bytes bytes);
+
+  bool is_loaded() const { return base_ != nullptr; }
+  u64 version() const { return header().version; }
+
+  // The rule for a request at the moment `at`; sets `rule` only if one is found. (Today no rule
+  // depends on the moment: it is here for time bands.)
+  [[nodiscard]] Found find_rule(const RuleKey& key, Instant at, const Rule*& rule) const;
+
+  // For a burst of requests: call both for each of them, all of the first before the second, then
+  // find_rule.
+  void prefetch_service(u32 plan, u64 context) const;
+  void prefetch_rule(const RuleKey& key) const;
+
+  const Plan* find_plan(u32 id) const;  // nullptr if there is none
+  std::span<const Plan> plans() const { return table<Plan>(header().plans); }
+  std::span<const InitialBucket> buckets(const Plan& plan) const;
+  std::span<const Service> services() const { return table<Service>(header().services); }
+  std::span<const RuleSlot> rule_slots() const { return table<RuleSlot>(header().rule_slots); }
+  std::span<const Rule> rules() const { return table<Rule>(header().rules); }
+  std::string_view text(TextRef ref) const;
+
+ private:
+  const ImageHeader& header() const { return *reinterpret_cast<const ImageHeader*>(base_); }
+  template <class Record>
+  std::span<const Record> table(Extent extent) const {
+    return {reinterpret_cast<const Record*>(base_ + extent.offset), extent.count};
+  }
+  const Service* find_service(u32 plan, u64 context) const;
+  const Rule* find_slot(const Service& service, u32 shape, u64 group, u64 identifier) const;
+
+  const u8* base_ = nullptr;
+};
+
+}  // namespace tollgate::rating
