@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Command: what provisioning and operators ask of a shard, and what it answers.
+//
+// `control` puts commands on the control_charge link of the tile that owns the account's shard and
+// gets one CommandAnswer for each on journal_control, after its effects are on disk. A command that
+// brings an idempotency key is carried out once: repeated, it returns the first outcome.
+#pragma once
+
+#include <array>
+
+#include "base/amount.hh"
+#include "ledger/identity.hh"
+#include "ledger/journal_format.hh"
+#include "ledger/limits.hh"
+#include "ledger/records.hh"
+
+namespace tollgate::ledger {
+
+enum class CommandKind : u8 {
+  none = 0,
+  create_account = 1,  // account_id, plan, identities, buckets; answers with the account's place
+  remove_account = 2,  // account; refused while it has sessions
+  set_account = 3,     // account: plan (if not 0), state (if not free), credit_limit (if >= 0)
+  set_identities = 4,  // account, identities: replaces all of them
+  top_up = 5,          // account, buckets[0]: adds to the bucket of that unit, product, expiry
+  adjust = 6,          // account, buckets[0].amount may be negative, unit
+  transfer = 7,        // account, other_account (of a shard of the same tile), buckets[0]
+  drop_session = 8,    // session_id in account's shard; reservations go back, a CDR is written
+};
+
+struct NewBucket {
+  Amount amount;
+  u32 product = 0;
+  Unit unit = Unit::none;
+  u8 priority = 0;
+  u8 reserved = 0;
+  Second expires_s = 0;
+  Second valid_from_s = 0;
+};
+static_assert(sizeof(NewBucket) == 24);
+
+struct Command {
+  AnswerTag tag;            // AnswerTag::control(...)
+  u64 idempotency_key = 0;  // 0: none
+  CommandKind kind = CommandKind::none;
+  u8 shard = 0;
+  u8 identity_count = 0;
+  u8 bucket_count = 0;
+  u32 plan = 0;
+  u64 account_id = 0;
+  AccountRef account;
+  AccountRef other_account;
+  AccountState state = AccountState::free;
+  u8 session_id_bytes = 0;
+  u16 reserved[3] = {};
+  i64 credit_limit = -1;
+  std::array<IdentityKey, identities_per_account_max> identities{};
+  std::array<NewBucket, initial_buckets_max> buckets{};
+  std::array<char, session_id_bytes_max> session_id{};
+};
+static_assert(sizeof(Command) == 56 + 64 + 192 + 176);
+
+struct CommandAnswer {
+  Outcome outcome = Outcome::ok;
+  CommandKind kind = CommandKind::none;
+  u8 is_repeated = 0;
+  AccountRef account;
+  u64 account_id = 0;
+  Amount balance;  // of the bucket that was touched, afterwards
+  Unit unit = Unit::none;
+  u16 reserved[3] = {};
+};
+static_assert(sizeof(CommandAnswer) == 32);
+
+// What journal_control and journal_net carry: the waiter's tag, then a CommandAnswer or an Answer.
+struct AnswerFrameHead {
+  AnswerTag tag;
+};
+
+}  // namespace tollgate::ledger

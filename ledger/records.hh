@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// The records of the ledger, as they lie in shared memory, in snapshots and in the journal.
+//
+// An Account pays. It has Buckets, each an amount of one unit. A Session is a credit-control
+// session of a client; it has one Quota for each rating group, and a quota holds reserved parts of
+// buckets. A session keeps its last Answers, so that a repeated request gets the same one and moves
+// nothing.
+//
+// All of them are plain octets of fixed size in words of eight: a change is journaled as the words
+// that it touched. Links between them are indexes into the shard's pools; index 0 is nobody. Fields
+// under "derived" are not journaled: recovery makes them anew.
+//
+// One tile writes a shard. Anyone may read: accounts and buckets carry a version that is odd while
+// they change (see read_record in ledger/ledger.hh).
+#pragma once
+
+#include <array>
+#include <type_traits>
+
+#include "base/amount.hh"
+#include "base/types.hh"
+#include "ledger/identity.hh"
+#include "ledger/limits.hh"
+#include "ledger/outcome.hh"
+
+namespace tollgate::ledger {
+
+// A second since 1970 in 32 bits, good until 2106; 0 means never.
+using Second = u32;
+
+// Where an account lies. Given out once, valid until the account is removed.
+struct AccountRef {
+  u32 value = 0;
+
+  static constexpr AccountRef make(u32 shard, u32 index) { return {shard << 26 | index}; }
+  constexpr u32 shard() const { return value >> 26; }
+  constexpr u32 index() const { return value & accounts_per_shard_max; }
+  constexpr bool is_none() const { return value == 0; }
+  friend constexpr bool operator==(AccountRef, AccountRef) = default;
+};
+
+enum class AccountState : u8 { free = 0, active = 1, inactive = 2, suspended = 3, expired = 4 };
+
+struct alignas(64) Account {
+  // derived
+  u32 version = 0;
+  u32 open_sessions = 0;
+  // journaled
+  u64 id = 0;  // given by provisioning, never reused
+  u32 plan = 0;
+  u32 first_bucket = 0;  // in order of priority, then expiry
+  AccountState state = AccountState::free;
+  u8 identity_count = 0;
+  u16 bucket_count = 0;
+  Second created_s = 0;
+  i64 credit_limit = 0;  // how far the last money bucket may go below zero, in its unit; >= 0
+  u64 reserved[3] = {};
+  std::array<IdentityKey, identities_per_account_max> identities{};
+};
+static_assert(sizeof(Account) == 128);
+
+enum class BucketState : u8 { free = 0, open = 1, expired = 2 };
+
+// put_in = balance + reserved + consumed, at every moment between two operations. What lies in the
+// balance of an expired bucket counts as expired.
+struct alignas(64) Bucket {
+  // derived
+  u32 version = 0;
+  u32 next_free = 0;
+  // journaled
+  u32 account = 0;
+  u32 next = 0;     // of the same account
+  u32 product = 0;  // what it came from; 0: a top-up
+  Unit unit = Unit::none;
+  u8 priority = 0;  // lower pays first
+  BucketState state = BucketState::free;
+  Second expires_s = 0;
+  Second valid_from_s = 0;
+  Amount put_in;    // top-ups, adjustments and transfers, in minus out
+  Amount balance;   // free
+  Amount reserved;  // held for sessions
+  Amount consumed;  // debited, minus refunded
+};
+static_assert(sizeof(Bucket) == 64);
+
+// In what a service is counted and granted.
+enum class UnitKind : u8 { none = 0, octets = 1, time = 2, events = 3, money = 4 };
+
+// One rating group of a session.
+struct Quota {
+  u32 rating_group = 0;
+  u32 service_identifier = 0;
+  u8 flags = 0;  // service_flag below
+  UnitKind kind = UnitKind::none;
+  u8 hold_count = 0;
+  u8 reserved0 = 0;
+  u32 next = 0;      // extension record of the next quota of this session
+  Quantity granted;  // octets, milliseconds, events; of the grant that is out
+  Quantity used;     // charged in this session, in the unit that the price counts
+  Money cost;        // charged in this session
+  i64 used_input_octets = 0;
+  i64 used_output_octets = 0;
+  u32 used_seconds = 0;
+  u32 used_events = 0;
+  std::array<u32, holds_per_quota_max> hold_bucket{};
+  std::array<Amount, holds_per_quota_max> hold_amount{};
+  Unit cost_unit = Unit::none;
+  u16 reserved1 = 0;
+  u32 rule = 0;  // of the tariff, as last priced
+  u64 reserved2 = 0;
+};
+static_assert(sizeof(Quota) == 128);
+
+// What a request's or an answer's service part carries.
+namespace service_flag {
+inline constexpr u8 has_rating_group = 1;
+inline constexpr u8 has_service_identifier = 2;
+inline constexpr u8 is_multiple_services = 4;  // came in an MSCC, not at command level
+}  // namespace service_flag
+
+enum class FinalAction : u8 { none = 0, terminate = 1, redirect = 2, restrict_access = 3 };
+
+// The answer for one service of a request.
+struct ServiceAnswer {
+  u32 rating_group = 0;
+  u32 service_identifier = 0;
+  Quantity granted;  // meaningful if has_grant
+  u32 validity_s = 0;
+  u32 threshold = 0;  // in the client's unit: octets, seconds, events; 0: none
+  Outcome outcome = Outcome::ok;
+  u8 flags = 0;  // service_flag
+  UnitKind kind = UnitKind::none;
+  bool has_grant = false;
+  FinalAction final_action = FinalAction::none;
+  u16 text = 0;  // of the tariff's texts: where to redirect
+};
+static_assert(sizeof(ServiceAnswer) == 32);
+
+// The answer to a request: what the client is told, apart from what it said itself. The first
+// service lies in it, more of them follow in extension records (and directly behind it in the
+// journal).
+struct Answer {
+  u32 number = 0;  // CC-Request-Number
+  u8 type = 0;     // CC-Request-Type; 0: this place is empty
+  u8 service_count = 0;
+  Outcome outcome = Outcome::ok;  // of the whole request
+  Money cost;                     // of an event, if cost_unit is set
+  Unit cost_unit = Unit::none;
+  u16 flags = 0;      // answer_flag
+  u32 next = 0;       // extension with further services
+  i64 remaining = 0;  // money left, if answer_flag::has_remaining
+  ServiceAnswer first;
+};
+static_assert(sizeof(Answer) == 64);
+
+namespace answer_flag {
+inline constexpr u16 has_remaining = 1;
+inline constexpr u16 check_balance = 2;  // answer to CHECK_BALANCE: outcome tells if enough
+inline constexpr u16 is_repeated = 4;    // given for a repeated request
+}  // namespace answer_flag
+
+enum class SessionState : u8 { free = 0, open = 1, closed = 2 };
+
+struct alignas(64) Session {
+  // derived
+  u32 hash = 0;         // of the Session-Id, as in the session table
+  u32 wheel_next = 0;   // in the timer wheel
+  u32 closed_next = 0;  // in the queue of closed sessions; or next free
+  u32 unused = 0;
+  // journaled with every request
+  u32 account = 0;
+  SessionState state = SessionState::free;
+  u8 quota_count = 0;
+  u8 answer_turn = 0;       // where the next answer goes
+  u8 type = 0;              // CC-Request-Type that it began with
+  u32 update_last = 0;      // highest CC-Request-Number of an UPDATE
+  u32 first_extension = 0;  // chain of extension records with further quotas
+  u64 update_seen = 0;      // bit i: update_last - i has been answered
+  i64 deadline_ns = 0;      // when it ends by itself, or when a closed one is forgotten
+  // journaled once
+  i64 started_ns = 0;
+  u64 service_context = 0;
+  Quota quota;
+  std::array<Answer, answers_per_session> answers{};
+  u64 origin_host = 0;  // hash of the client's Origin-Host
+  u16 session_id_bytes = 0;
+  u16 reserved1 = 0;
+  u32 tariff_version = 0;
+  std::array<char, session_id_bytes_max> session_id{};
+
+  std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }
+};
+static_assert(sizeof(Session) == 512);
+
+// Room for what did not fit into a session: one more quota, or three more services of an answer.
+struct alignas(64) Extension {
+  enum class Use : u8 { free = 0, quota = 1, services = 2 };
+  struct Services {
+    u32 next = 0;
+    u32 count = 0;
+    u64 reserved = 0;
+    std::array<ServiceAnswer, 3> service{};
+  };
+  // derived
+  u32 next_free = 0;
+  u32 unused = 0;
+  // journaled
+  Use use = Use::free;
+  u8 reserved[7] = {};
+  union {
+    Quota quota;
+    Services services;
+  };
+  Extension() : quota{} {}
+};
+static_assert(sizeof(Extension) == 192);
+
+template <class T>
+inline constexpr bool is_record = std::is_trivially_copyable_v<T> && sizeof(T) % 8 == 0;
+static_assert(is_record<Account> && is_record<Bucket> && is_record<Session> && is_record<Extension>,
+              "records are copied and journaled as words");
+
+}  // namespace tollgate::ledger
