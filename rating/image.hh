@@ -8,7 +8,7 @@
 // that is a multiple of eight (a cache line is better). A new tariff is a new image; nobody writes
 // to one.
 //
-//   header | plans | initial buckets | services | rule slots | rules | texts
+//   header | plans | initial buckets | services | rule slots | rules | redirects | texts
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
 // by (plan, service context), then its rule by rating group and service identifier: two cache
@@ -60,7 +60,8 @@ struct ImageHeader {
   Extent services;    // count is a power of two
   Extent rule_slots;  // a table of its own, a power of two, for each service
   Extent rules;
-  Extent texts;  // octets
+  Extent redirects;  // TextRef: where final units redirect to; their numbers begin at 1
+  Extent texts;      // octets
 };
 
 // A bucket that an account is given when it is made.
@@ -121,7 +122,7 @@ enum class ImageFault : u8 {
   bad_service,
   bad_rule_slot,
   bad_rule,
-  bad_text,
+  bad_redirect,
 };
 std::string_view to_text(ImageFault fault);
 
@@ -129,6 +130,9 @@ std::string_view to_text(ImageFault fault);
 // image or overflow: sizes, offsets, indexes, enumerators, ranges of prices and blocks. Any octets
 // may be given. Takes time in proportion to the size; not for the packet path.
 [[nodiscard]] ImageFault validate(Bytes bytes);
+
+// Writes the checksum of an image that is otherwise complete. For the compiler and for tests.
+void seal(MutableBytes image);
 
 // What find_rule met. The order is that of the search.
 enum class Found : u8 {
@@ -173,7 +177,11 @@ class Image {
   std::span<const Service> services() const { return table<Service>(header().services); }
   std::span<const RuleSlot> rule_slots() const { return table<RuleSlot>(header().rule_slots); }
   std::span<const Rule> rules() const { return table<Rule>(header().rules); }
+  // The number of a rule of this image, to be remembered with a session.
+  u32 rule_index(const Rule& rule) const { return static_cast<u32>(&rule - rules().data()); }
   std::string_view text(TextRef ref) const;
+  // The URL that Rule::redirect means; empty for 0 and for a number of another image.
+  std::string_view redirect(u16 number) const;
 
  private:
   const ImageHeader& header() const { return *reinterpret_cast<const ImageHeader*>(base_); }

@@ -52,6 +52,7 @@ enum class Outcome : u8 {
   quantity_negative,  // a quantity below zero is no usage
   quantity_overflow,  // more used in one session than 64 bits count
   cost_overflow,      // the session would cost more than 64 bits count
+  no_price,           // the rule states no price in money: only allowances pay for it
 };
 std::string_view to_text(Outcome outcome);
 

@@ -98,12 +98,11 @@ struct Rule {
   u8 step_count = 0;
   u8 source_count = 0;
   Unit currency = Unit::none;  // of every Money in this rule
-  u16 zero = 0;
-  u32 line = 0;         // where in `file` the rule stands
-  TextRef file;         // name of the tariff file
-  TextRef name;         // "prepaid/data/group 10": for CDRs and explanations
-  TextRef redirect;     // the URL, when final_action is redirect
-  Money setup_fee;      // once a session, with the first use that money pays
+  u16 redirect = 0;  // number of the URL in the image (Image::redirect), when final_action says so
+  u32 line = 0;      // where in `file` the rule stands
+  TextRef file;      // name of the tariff file
+  TextRef name;      // "prepaid/data/group 10": for CDRs and explanations
+  Money setup_fee;   // once a session, with the first use that money pays
   Money money_step{1};  // what a session has cost is always a whole multiple of this
   GrantPolicy grant{};
   PaymentSource source[sources_max];
@@ -116,7 +115,7 @@ struct Rule {
 static_assert(sizeof(Step) == 32);
 static_assert(sizeof(PaymentSource) == 24);
 static_assert(sizeof(GrantPolicy) == 48);
-static_assert(sizeof(Rule) == 328 && std::is_trivially_copyable_v<Rule>);
+static_assert(sizeof(Rule) == 320 && std::is_trivially_copyable_v<Rule>);
 static_assert(std::has_unique_object_representations_v<Rule>, "the image's checksum covers all");
 
 // How much to grant when the client asks for `asked`, or leaves it to us (zero): inside the
