@@ -94,6 +94,7 @@ enum class ReportingReason : u8 {
   forced_reauthorisation = 7,
   pool_exhausted = 8,
   unused_quota_timer = 9,
+  unknown = 0xfe,  // a value that later releases may have added
   none = 0xff,
 };
 
@@ -139,7 +140,8 @@ struct ServiceFacts {
   Bytes service_information;  // the whole group's data, for rules that look for more
 };
 
-struct CreditControlRequest {
+// All of a request but its lists.
+struct RequestHead {
   Header header{};
   Bytes session_id;
   Bytes origin_host;  // the first, if there are several
@@ -172,7 +174,9 @@ struct CreditControlRequest {
   u32 route_record_count = 0;
   u32 used_pool_count = 0;
   u32 service_identifier_pool_count = 0;
+};
 
+struct CreditControlRequest : RequestHead {
   std::array<RequestMscc, mscc_count_max> mscc_pool;
   std::array<UsedUnits, used_units_count_max> used_pool;
   std::array<u32, service_identifier_count_max> service_identifier_pool;

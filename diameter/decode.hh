@@ -49,8 +49,8 @@ class Refusal {
   }
   // Adds an offender as it was received.
   void add_offender(const Avp& avp);
-  // Adds the header at `at` (`left` octets follow there, perhaps less than a header), its length
-  // put right, with zeros of the least size of its type.
+  // Adds the header that `from` begins with (perhaps cut: what is missing is zero), its length put
+  // right, with zeros of the least size of its type.
   void add_bad_length(Bytes from);
   // Adds an example of an absent AVP.
   void add_example(const AvpId& id);
@@ -58,12 +58,12 @@ class Refusal {
   void wrap(const Avp& group);
 
  private:
-  // Appends a header and room for `data_bytes`, and returns that room.
+  // Appends a header and so many zeros, fewer if they do not fit, and returns these.
   MutableBytes append(const AvpId& id, std::size_t data_bytes);
 
   ResultCode result_code_ = ResultCode::none;
   u16 failed_bytes_ = 0;
-  std::array<u8, failed_bytes_max> failed_{};
+  std::array<u8, failed_bytes_max> failed_;  // not cleared: one is made for every message
 };
 
 // How many AVPs one message may still have. Passed down the groups.
@@ -86,7 +86,8 @@ struct WalkBudget {
 }
 
 // The refusals of a walk; each returns false, so that a decoder can return its result.
-bool refuse_step(AvpStep step, const AvpCursor& cursor, Refusal& refusal);
+// `step` is bad_length or bad_flags, `avp` what the cursor gave with it.
+bool refuse_step(AvpStep step, const Avp& avp, const AvpCursor& cursor, Refusal& refusal);
 bool refuse_length(const Avp& avp, Refusal& refusal);
 bool refuse_unknown(const Avp& avp, Refusal& refusal);
 bool refuse_value(const Avp& avp, Refusal& refusal);

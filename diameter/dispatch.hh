@@ -13,12 +13,14 @@
 namespace tollgate::diameter {
 
 enum class MessageKind : u8 {
-  peer,            // CER, DWR, DPR and their answers: PeerConnection::on_message
-  credit_control,  // CCR of application 4: decode_credit_control_request
-  accounting,      // ACR of application 3
-  session_answer,  // RAA or ASA: decode_session_answer
-  other_answer,    // an answer that nobody waits for: drop it silently
-  refused,         // answer encode_refusal with the given code
+  peer,                   // CER, DWR, DPR and their answers: PeerConnection::on_message
+  credit_control,         // CCR of application 4: decode_credit_control_request
+  accounting,             // ACR of application 3
+  credit_control_answer,  // CCA, for the client's side: decode_answer
+  session_request,        // RAR or ASR, for the client's side: encode_session_answer
+  session_answer,         // RAA or ASA: decode_session_answer
+  other_answer,           // an answer that nobody waits for: drop it silently
+  refused,                // answer encode_refusal with the given code
 };
 
 struct Classified {
@@ -30,6 +32,7 @@ struct Classified {
 // What the caller supports beside credit control.
 struct Supported {
   bool accounting = false;
+  bool session_requests = false;  // the client's side: RAR and ASR come in
 };
 
 // Tells by (application, command, R bit): Gx has a command 272 of its own. `message` comes from a

@@ -72,7 +72,9 @@ class Framer {
   // Octets of an unfinished message that wait in the buffer.
   std::size_t buffered_bytes() const { return buffered_bytes_; }
   // The 20 octets of the header that could not be accepted; empty before an error.
-  Bytes broken_header() const { return buffer_.first(is_broken_ ? buffered_bytes_ : 0); }
+  Bytes broken_header() const {
+    return buffer_.first(error_ == FrameError::none ? 0 : buffered_bytes_);
+  }
 
  private:
   struct Step {
@@ -81,11 +83,11 @@ class Framer {
   };
   bool next(Bytes chunk, FrameProgress& progress, Step& step);
   bool gather(Bytes chunk, std::size_t until_bytes, FrameProgress& progress);
+  bool judge(const u8* header, std::size_t& length_bytes);
   void taken(const Step& step, FrameProgress& progress);
 
   MutableBytes buffer_;
   std::size_t buffered_bytes_ = 0;
-  bool is_broken_ = false;
   FrameError error_ = FrameError::none;
 };
 

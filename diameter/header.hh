@@ -7,6 +7,7 @@
 // application and the P flag. The four low bits of the flags are reserved: sent as 0, ignored.
 #pragma once
 
+#include "base/time.hh"
 #include "base/types.hh"
 
 namespace tollgate::diameter {
@@ -65,5 +66,18 @@ void write_header(const Header& header, MutableBytes out);
 // The header of the answer to `request`: R off, P copied, both identifiers copied, T and E off.
 // `length_bytes` is the writer's to set.
 Header answer_header(const Header& request);
+
+// End-to-End Identifiers of one originator: unique for at least 4 minutes, over a restart too. The
+// high 12 bits are seconds at start, the low 20 begin anywhere and count.
+class EndToEndIds {
+ public:
+  EndToEndIds() = default;
+  EndToEndIds(Instant now, u64 seed);
+  u32 next() { return high_ | (low_++ & 0xfffff); }
+
+ private:
+  u32 high_ = 0;
+  u32 low_ = 0;
+};
 
 }  // namespace tollgate::diameter

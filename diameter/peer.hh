@@ -72,8 +72,7 @@ struct PeerFacts {
 
 // Ourselves, the same for all connections. What it points to outlives them.
 struct LocalNode {
-  std::string_view host;
-  std::string_view realm;
+  OriginBlock origin;
   std::string_view product_name = "Tollgate";
   u32 vendor_id = 0;
   u32 firmware_revision = 1;
@@ -141,8 +140,8 @@ class PeerConnection {
   struct Options {
     PeerRole role = PeerRole::responder;
     Instant now;
-    u64 seed = 1;           // for jitter and identifiers; differs from connection to connection
-    bool reopened = false;  // the last connection to this peer went down: RFC 3539's REOPEN
+    u64 seed = 1;              // for jitter and identifiers; differs from connection to connection
+    bool is_reopened = false;  // the last connection to this peer went down: RFC 3539's REOPEN
   };
   // A responder is made when its transport is up; an initiator waits for on_transport_up.
   PeerConnection(const LocalNode& node, const Options& options);
@@ -152,7 +151,10 @@ class PeerConnection {
   // A message that classify calls `peer`, or any message as long as is_open is false.
   Reaction on_message(Bytes message, Instant now, MutableBytes out);
   // Any other message of an open peer: it is alive. Cheap, called for each.
-  void on_traffic(Instant now) { last_received_ = now; }
+  void on_traffic(Instant now) {
+    last_received_ = now;
+    if (watchdog_ == Watchdog::suspect) watchdog_ = Watchdog::okay;
+  }
   // To be called when next_deadline has passed; early calls do nothing.
   Reaction on_time(Instant now, MutableBytes out);
   Reaction on_transport_lost();
@@ -166,40 +168,40 @@ class PeerConnection {
   Watchdog watchdog() const { return watchdog_; }
   const PeerFacts& facts() const { return facts_; }
   Instant next_deadline() const;
+  // For requests of ours on this connection.
+  u32 next_hop_by_hop() { return ++hop_by_hop_; }
   // With DPR from the peer: whether to connect again.
   DisconnectCause disconnect_cause() const { return disconnect_cause_; }
 
  private:
   Reaction close_with(PeerEvent event, std::size_t send_bytes = 0);
-  Reaction on_capabilities_request(Bytes message, Instant now, MutableBytes out);
-  Reaction on_capabilities_answer(Bytes message, Instant now);
+  Reaction on_first_request(Bytes message, Instant now, MutableBytes out);
+  Reaction on_capabilities_answer(Bytes message, Instant now, MutableBytes out);
+  Reaction on_open_request(Bytes message, Instant now, MutableBytes out);
+  Reaction on_open_answer(const Header& header, Instant now);
   Reaction on_watchdog_request(Bytes message, MutableBytes out);
-  Reaction on_watchdog_answer(Bytes message, Instant now);
   Reaction on_disconnect_request(Bytes message, Instant now, MutableBytes out);
-  Reaction refuse(Bytes message, const Refusal& refusal, MutableBytes out);
-  Reaction send_watchdog(Instant now, PeerEvent event, MutableBytes out);
-  void open(Instant now);
-  void arm_watchdog();
-  bool note_origin_state(Bytes avps);
-  u32 next_hop_by_hop() { return ++hop_by_hop_; }
-  u64 next_random();
+  // Turns to open and returns what it wrote: the first DWR of a connection that is open again.
+  std::size_t open(Instant now, MutableBytes out);
+  std::size_t send_watchdog(Instant now, MutableBytes out);
+  void arm_watchdog(Instant now);
 
   const LocalNode* node_;
   PeerState state_;
   Watchdog watchdog_ = Watchdog::initial;
   PeerFacts facts_;
-  Instant deadline_;       // of the state, unless open
-  Instant last_received_;  // anything, while open
-  Instant watchdog_sent_at_;
-  Duration watchdog_interval_;
+  Instant deadline_;         // of the state, unless open
+  Instant last_received_;    // anything, while open
+  Instant timer_set_at_;     // Tw runs from here or from last_received_, whichever is later
+  Duration timer_interval_;  // Tw with its jitter
   bool watchdog_pending_ = false;
-  bool reopened_ = false;
-  u8 reopen_answers_ = 0;
+  bool is_reopened_ = false;
+  i8 reopen_answers_ = 0;
   DisconnectCause disconnect_cause_ = DisconnectCause::none;
   u32 hop_by_hop_ = 0;
-  u32 end_to_end_ = 0;
-  u32 pending_hop_by_hop_ = 0;
-  u64 random_state_;
+  EndToEndIds end_to_end_;
+  u32 pending_hop_by_hop_ = 0;  // of our CER, DWR or DPR
+  u64 random_ = 0;
 };
 
 }  // namespace tollgate::diameter

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// decode_credit_control_request: one pass over the message. What it holds is taken out in the order
+// in which it comes; what it does not need is judged and left.
+#include "base/check.hh"
+#include "diameter/avp_ids.hh"
+#include "diameter/credit_control.hh"
+#include "diameter/decode.hh"
+
+namespace tollgate::diameter {
+namespace {
+
+// Which AVPs have come: those that may come only once.
+enum Seen : u32 {
+  seen_session_id = 1u << 0,
+  seen_origin_host = 1u << 1,
+  seen_origin_realm = 1u << 2,
+  seen_destination_realm = 1u << 3,
+  seen_application = 1u << 4,  // in the message or in Vendor-Specific-Application-Id
+  seen_service_context_id = 1u << 5,
+  seen_type = 1u << 6,
+  seen_number = 1u << 7,
+  seen_destination_host = 1u << 8,
+  seen_user_name = 1u << 9,
+  seen_origin_state_id = 1u << 10,
+  seen_event_timestamp = 1u << 11,
+  seen_termination_cause = 1u << 12,
+  seen_requested_action = 1u << 13,
+  seen_multiple_services_indicator = 1u << 14,
+  seen_correlation_id = 1u << 15,
+  seen_requested_units = 1u << 16,
+  seen_service_identifier = 1u << 17,
+  seen_service_information = 1u << 18,
+  seen_aoc_request_type = 1u << 19,
+  seen_application_alone = 1u << 20,
+};
+constexpr u32 seen_mandatory = 0xff;
+
+struct Mandatory {
+  u32 seen;
+  const AvpId* id;
+};
+constexpr std::array mandatory_members = {
+    Mandatory{seen_session_id, &avp::session_id},
+    Mandatory{seen_origin_host, &avp::origin_host},
+    Mandatory{seen_origin_realm, &avp::origin_realm},
+    Mandatory{seen_destination_realm, &avp::destination_realm},
+    Mandatory{seen_application, &avp::auth_application_id},
+    Mandatory{seen_service_context_id, &avp::service_context_id},
+    Mandatory{seen_type, &avp::cc_request_type},
+    Mandatory{seen_number, &avp::cc_request_number},
+};
+
+ReportingReason reporting_reason(u32 value) {
+  return value <= static_cast<u32>(ReportingReason::unused_quota_timer)
+             ? static_cast<ReportingReason>(value)
+             : ReportingReason::unknown;
+}
+
+class Decoder {
+ public:
+  Decoder(CreditControlRequest& request, Refusal& refusal) : out_(request), refusal_(refusal) {}
+
+  bool decode(Bytes octets) {
+    AvpCursor cursor(octets);
+    Avp avp;
+    for (;;) {
+      const AvpStep step = cursor.next(avp);
+      if (step != AvpStep::avp) [[unlikely]] {
+        if (step == AvpStep::end) break;
+        return refuse_step(step, avp, cursor, refusal_);
+      }
+      if (!count_one() || !take(avp)) [[unlikely]]
+        return false;
+    }
+    return finish();
+  }
+
+ private:
+  // Calls member(avp) for each AVP of a group; what it refuses gets the group around it.
+  template <class Member>
+  [[gnu::always_inline]] bool walk(const Avp& group, Member&& member) {
+    AvpCursor cursor(group.data());
+    Avp avp;
+    for (;;) {
+      const AvpStep step = cursor.next(avp);
+      if (step == AvpStep::avp) [[likely]] {
+        if (count_one() && member(avp)) [[likely]]
+          continue;
+      } else if (step == AvpStep::end) {
+        return true;
+      } else {
+        refuse_step(step, avp, cursor, refusal_);
+      }
+      refusal_.wrap(group);
+      return false;
+    }
+  }
+
+  [[gnu::always_inline]] bool count_one() {
+    if (budget_.avps_left-- == 0) [[unlikely]]
+      return refuse_limits(refusal_);
+    return true;
+  }
+  [[gnu::always_inline]] bool once(u32 bit, const Avp& avp) {
+    if (seen_ & bit) [[unlikely]]
+      return refuse_repeated(avp, refusal_);
+    seen_ |= bit;
+    return true;
+  }
+  [[gnu::always_inline]] bool number(const Avp& avp, u32& value) {
+    if (avp.data_bytes() != 4) [[unlikely]]
+      return refuse_length(avp, refusal_);
+    value = avp.as_u32();
+    return true;
+  }
+  [[gnu::always_inline]] bool number(const Avp& avp, u64& value) {
+    if (avp.data_bytes() != 8) [[unlikely]]
+      return refuse_length(avp, refusal_);
+    value = avp.as_u64();
+    return true;
+  }
+  bool number(const Avp& avp, std::optional<u32>& value) {
+    u32 got = 0;
+    if (!number(avp, got)) return false;
+    value = got;
+    return true;
+  }
+  [[gnu::always_inline]] bool view(const Avp& avp, Bytes& data) {
+    data = avp.data();
+    return true;
+  }
+  // A name or identifier that must not be empty.
+  [[gnu::always_inline]] bool name(const Avp& avp, Bytes& data) {
+    if (avp.data_bytes() == 0) [[unlikely]]
+      return refuse_value(avp, refusal_);
+    data = avp.data();
+    return true;
+  }
+  bool other(const Avp& avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
+
+  bool take(const Avp& avp);
+  bool take_3gpp(const Avp& avp);
+  bool take_type(const Avp& avp);
+  bool take_requested_action(const Avp& avp);
+  bool take_application(const Avp& avp);
+  bool take_vendor_application(const Avp& avp);
+  bool take_event_timestamp(const Avp& avp);
+  bool take_subscription_id(const Avp& avp, u32 depth);
+  bool take_proxy_info(const Avp& avp);
+  bool take_route_record(const Avp& avp);
+  bool take_command_units(const Avp& avp);
+  bool take_mscc(const Avp& avp);
+  bool take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen);
+  bool take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units);
+  bool take_used(const Avp& avp, u32 depth, u8& count);
+  bool take_unit(const Avp& avp, u32 depth, Units& units);
+  bool take_money(const Avp& avp, u32 depth, MoneyValue& money);
+  bool take_unit_value(const Avp& avp, u32 depth, MoneyValue& money);
+  bool take_service(const Avp& group, u32 depth);
+  bool take_service_group(const Avp& avp, u32 depth);
+  void note_fact(const Avp& avp);
+  bool finish();
+
+  CreditControlRequest& out_;
+  Refusal& refusal_;
+  WalkBudget budget_;
+  u32 seen_ = 0;
+  Avp command_units_;
+  Avp first_mscc_;
+};
+
+bool Decoder::take(const Avp& avp) {
+  if (avp.vendor != 0) return take_3gpp(avp);
+  switch (avp.code) {
+    case avp::session_id.code:
+      return once(seen_session_id, avp) && name(avp, out_.session_id);
+    case avp::origin_host.code:
+      // Some clients send their own name twice: the first counts.
+      if (seen_ & seen_origin_host) return true;
+      return once(seen_origin_host, avp) && name(avp, out_.origin_host);
+    case avp::origin_realm.code:
+      if (seen_ & seen_origin_realm) return true;
+      return once(seen_origin_realm, avp) && name(avp, out_.origin_realm);
+    case avp::destination_realm.code:
+      return once(seen_destination_realm, avp) && view(avp, out_.destination_realm);
+    case avp::destination_host.code:
+      return once(seen_destination_host, avp) && view(avp, out_.destination_host);
+    case avp::auth_application_id.code:
+      return once(seen_application_alone, avp) && take_application(avp);
+    case avp::vendor_specific_application_id.code:
+      return take_vendor_application(avp);
+    case avp::service_context_id.code:
+      return once(seen_service_context_id, avp) && view(avp, out_.service_context_id);
+    case avp::cc_request_type.code:
+      return once(seen_type, avp) && take_type(avp);
+    case avp::cc_request_number.code:
+      return once(seen_number, avp) && number(avp, out_.number);
+    case avp::multiple_services_credit_control.code:
+      return take_mscc(avp);
+    case avp::subscription_id.code:
+      return take_subscription_id(avp, 1);
+    case avp::event_timestamp.code:
+      return once(seen_event_timestamp, avp) && take_event_timestamp(avp);
+    case avp::origin_state_id.code:
+      return once(seen_origin_state_id, avp) && number(avp, out_.origin_state_id);
+    case avp::termination_cause.code:
+      return once(seen_termination_cause, avp) && number(avp, out_.termination_cause);
+    case avp::requested_action.code:
+      return once(seen_requested_action, avp) && take_requested_action(avp);
+    case avp::multiple_services_indicator.code:
+      return once(seen_multiple_services_indicator, avp) &&
+             number(avp, out_.multiple_services_indicator);
+    case avp::user_name.code:
+      return once(seen_user_name, avp) && view(avp, out_.user_name);
+    case avp::cc_correlation_id.code:
+      return once(seen_correlation_id, avp) && view(avp, out_.cc_correlation_id);
+    case avp::service_identifier.code:
+      return once(seen_service_identifier, avp) && number(avp, out_.service_identifier);
+    case avp::requested_service_unit.code:
+    case avp::used_service_unit.code:
+      return take_command_units(avp);
+    case avp::proxy_info.code:
+      return take_proxy_info(avp);
+    case avp::route_record.code:
+      return take_route_record(avp);
+    default:
+      return other(avp, 1);
+  }
+}
+
+bool Decoder::take_3gpp(const Avp& avp) {
+  if (avp.is(avp::service_information)) {
+    if (!once(seen_service_information, avp)) return false;
+    out_.facts.service_information = avp.data();
+    return take_service(avp, 1);
+  }
+  if (avp.is(avp::aoc_request_type))
+    return once(seen_aoc_request_type, avp) && number(avp, out_.aoc_request_type);
+  return other(avp, 1);
+}
+
+bool Decoder::take_type(const Avp& avp) {
+  u32 value = 0;
+  if (!number(avp, value)) return false;
+  if (value < 1 || value > 4) return refuse_value(avp, refusal_);
+  out_.type = static_cast<RequestType>(value);
+  return true;
+}
+
+bool Decoder::take_requested_action(const Avp& avp) {
+  u32 value = 0;
+  if (!number(avp, value)) return false;
+  if (value > 3) return refuse_value(avp, refusal_);
+  out_.requested_action = static_cast<RequestedAction>(value);
+  return true;
+}
+
+bool Decoder::take_application(const Avp& avp) {
+  u32 value = 0;
+  if (!number(avp, value)) return false;
+  // It must say what the header says.
+  if (value != static_cast<u32>(Application::credit_control)) return refuse_value(avp, refusal_);
+  seen_ |= seen_application;
+  return true;
+}
+
+bool Decoder::take_vendor_application(const Avp& avp) {
+  return walk(avp, [this](const Avp& member) {
+    return member.is(avp::auth_application_id) ? take_application(member) : other(member, 2);
+  });
+}
+
+bool Decoder::take_event_timestamp(const Avp& avp) {
+  u32 value = 0;
+  if (!number(avp, value)) return false;
+  out_.event_timestamp = instant_of_time(value);
+  return true;
+}
+
+bool Decoder::take_subscription_id(const Avp& avp, u32 depth) {
+  if (out_.subscription_id_count == subscription_id_count_max)
+    return refuse_repeated(avp, refusal_);
+  SubscriptionId& id = out_.subscription_id_pool[out_.subscription_id_count];
+  bool has_type = false;
+  bool has_data = false;
+  const bool is_sound = walk(avp, [&](const Avp& member) {
+    if (member.is(avp::subscription_id_type)) {
+      u32 value = 0;
+      if (has_type) return refuse_repeated(member, refusal_);
+      has_type = true;
+      if (!number(member, value)) return false;
+      id.type = static_cast<SubscriptionIdType>(value);
+      return true;
+    }
+    if (!member.is(avp::subscription_id_data)) return other(member, depth + 1);
+    if (has_data) return refuse_repeated(member, refusal_);
+    has_data = true;
+    return view(member, id.data);
+  });
+  if (!is_sound) return false;
+  if (!has_type || !has_data) [[unlikely]] {
+    refuse_missing(has_type ? avp::subscription_id_data : avp::subscription_id_type, refusal_);
+    refusal_.wrap(avp);
+    return false;
+  }
+  ++out_.subscription_id_count;
+  return true;
+}
+
+bool Decoder::take_proxy_info(const Avp& avp) {
+  if (!other(avp, 1)) return false;
+  if (out_.proxy_info_count == proxy_info_count_max) return refuse_repeated(avp, refusal_);
+  out_.proxy_info_pool[out_.proxy_info_count++] = avp.whole();
+  return true;
+}
+
+bool Decoder::take_route_record(const Avp& avp) {
+  if (out_.route_record_count == route_record_count_max) return refuse_repeated(avp, refusal_);
+  out_.route_record_pool[out_.route_record_count++] = avp.data();
+  return true;
+}
+
+bool Decoder::take_command_units(const Avp& avp) {
+  command_units_ = avp;
+  if (avp.is(avp::used_service_unit)) return take_used(avp, 1, out_.used_count);
+  return once(seen_requested_units, avp) &&
+         take_requested(avp, 1, out_.requested, out_.requested_units);
+}
+
+bool Decoder::take_mscc(const Avp& avp) {
+  if (out_.mscc_count == mscc_count_max) return refuse_repeated(avp, refusal_);
+  if (out_.mscc_count == 0) first_mscc_ = avp;
+  RequestMscc& mscc = out_.mscc_pool[out_.mscc_count++];
+  mscc = {};
+  mscc.used_first = static_cast<u8>(out_.used_pool_count);
+  mscc.service_identifier_first = static_cast<u8>(out_.service_identifier_pool_count);
+  u32 seen = 0;
+  return walk(avp, [&](const Avp& member) { return take_mscc_member(member, mscc, seen); });
+}
+
+bool Decoder::take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen) {
+  enum : u32 { seen_group = 1, seen_requested = 2 };
+  if (avp.vendor != 0) {
+    // Repeated reasons are allowed here (TS 32.299): the first counts.
+    if (!avp.is(avp::reporting_reason)) return other(avp, 2);
+    u32 value = 0;
+    if (!number(avp, value)) return false;
+    if (mscc.reason == ReportingReason::none) mscc.reason = reporting_reason(value);
+    return true;
+  }
+  switch (avp.code) {
+    case avp::rating_group.code:
+      if (seen & seen_group) return refuse_repeated(avp, refusal_);
+      seen |= seen_group;
+      return number(avp, mscc.rating_group);
+    case avp::service_identifier.code: {
+      if (out_.service_identifier_pool_count == service_identifier_count_max)
+        return refuse_repeated(avp, refusal_);
+      u32& slot = out_.service_identifier_pool[out_.service_identifier_pool_count++];
+      ++mscc.service_identifier_count;
+      return number(avp, slot);
+    }
+    case avp::requested_service_unit.code:
+      if (seen & seen_requested) return refuse_repeated(avp, refusal_);
+      seen |= seen_requested;
+      return take_requested(avp, 2, mscc.requested, mscc.requested_units);
+    case avp::used_service_unit.code:
+      return take_used(avp, 2, mscc.used_count);
+    default:
+      return other(avp, 2);
+  }
+}
+
+bool Decoder::take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units) {
+  if (!walk(avp, [&](const Avp& member) { return take_unit(member, depth + 1, units); }))
+    return false;
+  requested = units.kinds == 0 ? Requested::empty : Requested::units;
+  return true;
+}
+
+bool Decoder::take_used(const Avp& avp, u32 depth, u8& count) {
+  if (out_.used_pool_count == used_units_count_max) return refuse_repeated(avp, refusal_);
+  UsedUnits& used = out_.used_pool[out_.used_pool_count++];
+  used = {};
+  ++count;
+  return walk(avp, [&](const Avp& member) {
+    u32 value = 0;
+    if (member.is(avp::reporting_reason)) {
+      if (!number(member, value)) return false;
+      used.reason = reporting_reason(value);
+      return true;
+    }
+    if (member.is(avp::tariff_change_usage)) {
+      if (!number(member, value)) return false;
+      if (value > 2) return refuse_value(member, refusal_);
+      used.tariff_change = static_cast<TariffChangeUsage>(value);
+      return true;
+    }
+    return take_unit(member, depth + 1, used.units);
+  });
+}
+
+bool Decoder::take_unit(const Avp& avp, u32 depth, Units& units) {
+  u8 kind = 0;
+  u64* value = nullptr;
+  if (avp.vendor != 0) return other(avp, depth);
+  switch (avp.code) {
+    case avp::cc_time.code:
+      kind = unit_time;
+      break;
+    case avp::cc_total_octets.code:
+      kind = unit_total_octets;
+      value = &units.total_octets;
+      break;
+    case avp::cc_input_octets.code:
+      kind = unit_input_octets;
+      value = &units.input_octets;
+      break;
+    case avp::cc_output_octets.code:
+      kind = unit_output_octets;
+      value = &units.output_octets;
+      break;
+    case avp::cc_service_specific_units.code:
+      kind = unit_service_specific;
+      value = &units.service_specific;
+      break;
+    case avp::cc_money.code:
+      kind = unit_money;
+      break;
+    default:
+      return other(avp, depth);
+  }
+  if (units.kinds & kind) return refuse_repeated(avp, refusal_);
+  units.kinds |= kind;
+  if (value != nullptr) return number(avp, *value);
+  return kind == unit_time ? number(avp, units.time_s) : take_money(avp, depth, units.money);
+}
+
+bool Decoder::take_money(const Avp& avp, u32 depth, MoneyValue& money) {
+  bool has_value = false;
+  const bool is_sound = walk(avp, [&](const Avp& member) {
+    if (member.is(avp::currency_code)) return number(member, money.currency_code);
+    if (!member.is(avp::unit_value)) return other(member, depth + 1);
+    if (has_value) return refuse_repeated(member, refusal_);
+    has_value = true;
+    return take_unit_value(member, depth + 1, money);
+  });
+  if (!is_sound) return false;
+  if (has_value) return true;
+  refuse_missing(avp::unit_value, refusal_);
+  refusal_.wrap(avp);
+  return false;
+}
+
+bool Decoder::take_unit_value(const Avp& avp, u32 depth, MoneyValue& money) {
+  bool has_digits = false;
+  const bool is_sound = walk(avp, [&](const Avp& member) {
+    if (member.is(avp::exponent)) {
+      u32 value = 0;
+      if (!number(member, value)) return false;
+      money.exponent = static_cast<i32>(value);
+      return true;
+    }
+    if (!member.is(avp::value_digits)) return other(member, depth + 1);
+    has_digits = true;
+    u64 value = 0;
+    if (!number(member, value)) return false;
+    money.digits = static_cast<i64>(value);
+    return true;
+  });
+  if (!is_sound) return false;
+  if (has_digits) return true;
+  refuse_missing(avp::value_digits, refusal_);
+  refusal_.wrap(avp);
+  return false;
+}
+
+// Service-Information and the groups in it: judged as a whole, a few facts noted.
+bool Decoder::take_service(const Avp& group, u32 depth) {
+  if (depth >= avp_depth_max) return refuse_limits(refusal_);
+  return walk(group, [this, depth](const Avp& avp) {
+    const AvpShape shape = shape_of(avp.code, avp.vendor);
+    if (shape == AvpShape::unknown) [[unlikely]]
+      return !avp.is_mandatory() || refuse_unknown(avp, refusal_);
+    if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
+      return refuse_length(avp, refusal_);
+    if (shape == AvpShape::grouped) return take_service_group(avp, depth + 1);
+    note_fact(avp);
+    return true;
+  });
+}
+
+bool Decoder::take_service_group(const Avp& avp, u32 depth) {
+  if (avp.is(avp::subscription_id)) return take_subscription_id(avp, depth);
+  if (!take_service(avp, depth)) return false;
+  Avp data;
+  if (avp.is(avp::recipient_address_1201) && out_.facts.sms_recipient.empty() &&
+      find_first(avp.data(), avp::address_data, data))
+    out_.facts.sms_recipient = data.data();
+  return true;
+}
+
+void Decoder::note_fact(const Avp& avp) {
+  ServiceFacts& facts = out_.facts;
+  Bytes* fact = nullptr;
+  if (avp.vendor == 0) {
+    if (avp.code != avp::called_station_id.code) return;
+    fact = &facts.called_station_id;
+  } else if (avp.vendor == vendor_3gpp) {
+    switch (avp.code) {
+      case avp::threegpp_rat_type.code:
+        fact = &facts.rat_type;
+        break;
+      case avp::threegpp_sgsn_mcc_mnc.code:
+        fact = &facts.sgsn_mcc_mnc;
+        break;
+      case avp::threegpp_user_location_info.code:
+        fact = &facts.user_location;
+        break;
+      case avp::calling_party_address.code:
+        fact = &facts.calling_party;
+        break;
+      case avp::called_party_address.code:
+        fact = &facts.called_party;
+        break;
+      case avp::requested_party_address.code:
+        fact = &facts.requested_party;
+        break;
+      case avp::charging_rule_base_name.code:
+        fact = &facts.charging_rule_base;
+        break;
+      case avp::role_of_node.code:
+        fact = &facts.role_of_node;
+        break;
+      default:
+        return;
+    }
+  }
+  if (fact != nullptr && fact->empty()) *fact = avp.data();
+}
+
+bool Decoder::finish() {
+  if ((seen_ & seen_mandatory) != seen_mandatory) [[unlikely]] {
+    for (const Mandatory& member : mandatory_members) {
+      if ((seen_ & member.seen) == 0) return refuse_missing(*member.id, refusal_);
+    }
+  }
+  if (out_.type == RequestType::event && !out_.requested_action)
+    return refuse_missing(avp::requested_action, refusal_);
+  if (out_.mscc_count != 0 && command_units_.at != nullptr) [[unlikely]] {
+    refusal_.set(ResultCode::contradicting_avps);
+    refusal_.add_offender(command_units_);
+    refusal_.add_offender(first_mscc_);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool decode_credit_control_request(Bytes message, CreditControlRequest& request, Refusal& refusal) {
+  static_cast<RequestHead&>(request) = RequestHead{};
+  request.header = read_header(message);
+  return Decoder(request, refusal).decode(message.subspan(header_bytes));
+}
+
+}  // namespace tollgate::diameter
