@@ -41,7 +41,7 @@ struct SegmentHeader {
   u32 reserved = 0;
   u32 crc = 0;  // of all before
 };
-static_assert(sizeof(SegmentHeader) == 48);
+static_assert(sizeof(SegmentHeader) == 40);
 
 struct GroupHeader {
   u32 magic = group_magic;
@@ -55,16 +55,9 @@ struct GroupHeader {
   u32 payload_bytes = 0;  // entries, without this header and the padding behind them
   u32 entry_count = 0;
   u32 payload_crc = 0;  // CRC32C of the entries
-  u16 flags = 0;        // group_flag
-  u16 reserved = 0;
-  u32 reserved1 = 0;
-  u32 header_crc = 0;  // CRC32C of all before
+  u32 header_crc = 0;   // CRC32C of all before
 };
-static_assert(sizeof(GroupHeader) == 72);
-
-namespace group_flag {
-inline constexpr u16 has_charging_data = 1;  // some entry has a note for the CDR writer
-}
+static_assert(sizeof(GroupHeader) == 64);
 
 inline constexpr u64 group_bytes_max = 256 * 1024;
 inline constexpr u64 entry_bytes_max = 32 * 1024;

@@ -166,9 +166,9 @@ enum class SessionState : u8 { free = 0, open = 1, closed = 2 };
 struct alignas(64) Session {
   // derived
   u32 hash = 0;         // of the Session-Id, as in the session table
-  u32 wheel_next = 0;   // in the timer wheel
+  u32 wheel_next = 0;   // in the timer wheel; open sessions only
+  u32 wheel_prev = 0;   // likewise; of the first one: the slot, with the top bit set
   u32 closed_next = 0;  // in the queue of closed sessions; or next free
-  u32 unused = 0;
   // journaled with every request
   u32 account = 0;
   SessionState state = SessionState::free;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "ledger/audit.hh"
+
+#include <fmt/format.h>
+
+namespace tollgate::ledger {
+namespace {
+
+constexpr std::size_t findings_max = 100;
+
+AuditUnit& unit_of(AuditReport& report, Unit unit) {
+  for (AuditUnit& row : report.units) {
+    if (row.unit == unit) return row;
+  }
+  return report.units.emplace_back(AuditUnit{.unit = unit});
+}
+
+void find(AuditReport& report, std::string finding) {
+  report.is_clean = false;
+  if (report.findings.size() < findings_max) report.findings.push_back(std::move(finding));
+}
+
+void audit_bucket(AuditReport& report, u32 shard, u32 index, const Bucket& bucket, Second now) {
+  ++report.bucket_count;
+  const i128 sum = i128{bucket.balance.count} + bucket.reserved.count + bucket.consumed.count;
+  if (sum != bucket.put_in.count) {
+    find(report, fmt::format("shard {} bucket {}: {} put in, but {} free + {} held + {} consumed",
+                             shard, index, bucket.put_in.count, bucket.balance.count,
+                             bucket.reserved.count, bucket.consumed.count));
+  }
+  if (bucket.reserved.is_negative()) {
+    find(report, fmt::format("shard {} bucket {}: {} held, less than nothing", shard, index,
+                             bucket.reserved.count));
+  }
+  AuditUnit& unit = unit_of(report, bucket.unit);
+  unit.put_in += bucket.put_in.count;
+  unit.reserved += bucket.reserved.count;
+  unit.consumed += bucket.consumed.count;
+  const bool is_over =
+      bucket.state == BucketState::expired || (bucket.expires_s != 0 && bucket.expires_s <= now);
+  (is_over ? unit.expired : unit.balance) += bucket.balance.count;
+}
+
+}  // namespace
+
+AuditReport audit(const LedgerView& ledger, Instant now) {
+  AuditReport report;
+  const auto now_second = static_cast<Second>(now.whole_seconds());
+  for (u32 shard = 0; shard < shard_count; ++shard) {
+    ledger.for_each_account(shard, [&](AccountRef, const Account&) { ++report.account_count; });
+    ledger.for_each_bucket(shard, [&](u32 index, const Bucket& bucket) {
+      audit_bucket(report, shard, index, bucket, now_second);
+    });
+  }
+  for (const AuditUnit& unit : report.units) {
+    if (unit.put_in != unit.balance + unit.reserved + unit.consumed + unit.expired) {
+      find(report, fmt::format("the sums in {} do not agree", unit_name(unit.unit)));
+    }
+  }
+  return report;
+}
+
+}  // namespace tollgate::ledger

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "ledger/journal_reader.hh"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/check.hh"
+#include "base/hash.hh"
+
+namespace tollgate::ledger {
+namespace {
+
+Bytes header_bytes(const GroupHeader& header) {
+  return {reinterpret_cast<const u8*>(&header), sizeof header};
+}
+
+bool is_whole(const GroupHeader& header, u64 appliance, u32 stream) {
+  return header.magic == group_magic && header.layout == journal_layout &&
+         header.appliance == appliance && header.stream == stream &&
+         header.payload_bytes <= group_bytes_max - sizeof header &&
+         header.header_crc == crc32c(header_bytes(header).first(offsetof(GroupHeader, header_crc)));
+}
+
+void free_window(u8* memory) {
+  std::free(memory);
+}
+
+}  // namespace
+
+JournalReader::JournalReader(JournalFolder folder, u32 stream, const JournalPosition& from)
+    : folder_(std::move(folder)),
+      stream_(stream),
+      position_(from),
+      window_(static_cast<u8*>(std::aligned_alloc(page_bytes, window_bytes)), free_window) {
+  static_assert(window_bytes >= group_bytes_max, "a whole group fits the window");
+  check(window_ != nullptr, "memory for the reader's window");
+}
+
+JournalReader::~JournalReader() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool JournalReader::open_segment(u64 number) {
+  if (fd_ >= 0 && open_number_ == number) return true;
+  if (fd_ >= 0) ::close(fd_);
+  window_filled_ = 0;
+  const std::string path = segment_path(folder_.path, stream_, number);
+  fd_ = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+  open_number_ = number;
+  if (fd_ < 0) return false;
+  SegmentHeader header;
+  std::string why = read_segment_header(folder_, stream_, number, header);
+  if (why.empty()) return true;
+  error_ = std::move(why);
+  ::close(fd_);
+  fd_ = -1;
+  return false;
+}
+
+// Has [offset, offset + bytes) in the window. What was seen before may be old: where a group is not
+// found the caller drops the window.
+bool JournalReader::load(u64 offset, u64 bytes) {
+  if (offset >= window_at_ && offset + bytes <= window_at_ + window_filled_) return true;
+  const ssize_t got = ::pread(fd_, window_.get(), window_bytes, static_cast<off_t>(offset));
+  window_at_ = offset;
+  window_filled_ = got > 0 ? static_cast<u64>(got) : 0;
+  return window_filled_ >= bytes;
+}
+
+bool JournalReader::read_group(u64 offset, Group& group) {
+  if (!load(offset, page_bytes)) return false;
+  std::memcpy(&group.header, window_.get() + (offset - window_at_), sizeof group.header);
+  if (!is_whole(group.header, folder_.appliance, stream_)) return false;
+  const u64 bytes = sizeof(GroupHeader) + group.header.payload_bytes;
+  if (!load(offset, round_up(bytes, page_bytes))) return false;
+  group.payload = Bytes(window_.get() + (offset - window_at_) + sizeof(GroupHeader),
+                        group.header.payload_bytes);
+  group.segment_number = open_number_;
+  group.offset = offset;
+  return crc32c(group.payload) == group.header.payload_crc;
+}
+
+bool JournalReader::is_next(const GroupHeader& header) const {
+  return header.sequence == position_.next_sequence &&
+         header.previous_hash == position_.previous_hash;
+}
+
+// Whether the group that is looked for stands first in the segment after this one.
+bool JournalReader::next_segment_continues() {
+  const u64 number = open_number_;
+  Group group;
+  const bool continues =
+      open_segment(number + 1) && read_group(page_bytes, group) && is_next(group.header);
+  if (continues) {
+    position_.segment_number = number + 1;
+    position_.offset = page_bytes;
+    return true;
+  }
+  open_segment(number);
+  return false;
+}
+
+ReadOutcome JournalReader::next(Group& group) {
+  if (position_.next_sequence > limit_) return ReadOutcome::end;
+  if (!open_segment(position_.segment_number)) {
+    return error_.empty() ? ReadOutcome::end : ReadOutcome::failure;
+  }
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const bool is_inside = position_.offset + page_bytes <= folder_.segment_bytes;
+    if (is_inside && read_group(position_.offset, group) && is_next(group.header)) break;
+    window_filled_ = 0;  // it may have been written since
+    if (attempt == 0) continue;
+    if (!next_segment_continues()) {
+      return error_.empty() ? ReadOutcome::end : ReadOutcome::failure;
+    }
+    if (!read_group(position_.offset, group)) return ReadOutcome::end;
+  }
+  position_.offset += round_up(sizeof(GroupHeader) + group.header.payload_bytes, page_bytes);
+  position_.previous_hash = hash64(header_bytes(group.header));
+  ++position_.next_sequence;
+  return ReadOutcome::group;
+}
+
+std::string JournalReader::verify_end() {
+  Group group;
+  u64 offset = position_.offset;
+  for (u64 number = position_.segment_number; open_segment(number); ++number) {
+    window_filled_ = 0;
+    for (; offset + page_bytes <= folder_.segment_bytes; offset += page_bytes) {
+      if (!read_group(offset, group)) continue;
+      if (group.header.durable_sequence < position_.next_sequence) continue;
+      return fmt::format(
+          "stream {} is damaged: group {} should be in segment {} at offset {} and is not, but "
+          "group "
+          "{} in segment {} at offset {} was written after it had been durable; restore the file "
+          "from "
+          "a replica or a backup",
+          stream_, position_.next_sequence, position_.segment_number, position_.offset,
+          group.header.sequence, number, offset);
+    }
+    offset = page_bytes;
+  }
+  return error_;
+}
+
+}  // namespace tollgate::ledger

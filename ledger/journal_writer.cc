@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "ledger/journal_writer.hh"
+
+#include "base/check.hh"
+#include "base/hash.hh"
+
+namespace tollgate::ledger {
+namespace {
+
+// When to start another write beside those in flight: see the header.
+constexpr u32 second_write_bytes = 32 * 1024;
+constexpr u32 further_write_bytes = 128 * 1024;
+constexpr u64 payload_bytes_max = group_bytes_max - sizeof(GroupHeader);
+
+}  // namespace
+
+JournalMemory* JournalMemory::format(void* memory, const Start& start) {
+  auto* journal = static_cast<JournalMemory*>(memory);
+  journal->appliance = start.appliance;
+  journal->stream = start.stream;
+  journal->segment_bytes = start.segment_bytes;
+  journal->position = start.position;
+  journal->durable_sequence.store(start.position.next_sequence - 1);
+  journal->current_segment.store(start.position.segment_number);
+  journal->has_room.store(1);
+  return journal;
+}
+
+JournalWriter::JournalWriter(JournalMemory& memory, JournalStorage& storage,
+                             std::vector<LinkConsumer> charge_links, JournalCounters& counters)
+    : memory_(memory), storage_(storage), links_(std::move(charge_links)), counters_(counters) {
+  resume();
+}
+
+// After a restart: what was submitted and not seen to finish is written again.
+void JournalWriter::resume() {
+  for (u64 count = memory_.release_count; count < memory_.fill_count; ++count) {
+    if (slot(count).state == GroupState::submitted) start_write(count);
+  }
+  look_ahead();
+}
+
+void JournalWriter::start_write(u64 count) {
+  const GroupSlot& due = slot(count);
+  if (!storage_.open(due.segment_number)) {
+    memory_.is_failed.store(1, std::memory_order_release);
+    ++counters_.write_failures;
+    return;
+  }
+  const u64 bytes = round_up(sizeof(GroupHeader) + due.payload_bytes, page_bytes);
+  ++in_flight_;
+  storage_.write({.slot = static_cast<u32>(count % JournalMemory::slot_count),
+                  .segment_number = due.segment_number,
+                  .offset = due.offset,
+                  .pages = Bytes(group(count), bytes)});
+}
+
+void JournalWriter::reap() {
+  StorageCompletion completion;
+  bool any = false;
+  while (storage_.reap(completion)) {
+    --in_flight_;
+    any = true;
+    GroupSlot& done = memory_.slots[completion.slot];
+    if (!completion.is_durable) {
+      ++counters_.write_failures;
+      memory_.is_failed.store(1, std::memory_order_release);
+      memory_.has_room.store(0, std::memory_order_release);
+      continue;
+    }
+    done.state = GroupState::durable;
+    ++counters_.groups_written;
+    counters_.entries_written += done.effect_count;
+    counters_.bytes_written += round_up(sizeof(GroupHeader) + done.payload_bytes, page_bytes);
+    counters_.commit_ticks += read_tsc() - done.submitted_tsc;
+  }
+  if (any) advance_durable();
+}
+
+// The durable prefix: a group that is on disk behind one that is not counts for nothing yet.
+// Answers are released in order, so for them the slots' states are enough; this is for readers of
+// the files.
+void JournalWriter::advance_durable() {
+  u64 durable = memory_.durable_sequence.load(std::memory_order_relaxed);
+  for (u64 count = memory_.release_count; count < memory_.fill_count; ++count) {
+    const GroupSlot& due = slot(count);
+    if (due.state != GroupState::durable) break;
+    if (due.sequence != 0 && due.sequence > durable) durable = due.sequence;
+  }
+  memory_.durable_sequence.store(durable, std::memory_order_release);
+}
+
+bool JournalWriter::begin_group() {
+  if (memory_.fill_count - memory_.release_count >= JournalMemory::slot_count) {
+    ++counters_.room_waits;
+    return false;
+  }
+  GroupSlot& fresh = slot(memory_.fill_count);
+  fresh = GroupSlot{.state = GroupState::filling};
+  ++memory_.fill_count;
+  return true;
+}
+
+// Copies an entry into the group being filled. False if there is no room for it now.
+bool JournalWriter::take_entry(Bytes entry) {
+  if (memory_.fill_count == memory_.release_count ||
+      slot(memory_.fill_count - 1).state != GroupState::filling) {
+    if (!begin_group()) return false;
+  }
+  GroupSlot& filling = slot(memory_.fill_count - 1);
+  if (filling.payload_bytes + entry.size() > payload_bytes_max) return false;
+  u8* at = group(memory_.fill_count - 1) + sizeof(GroupHeader) + filling.payload_bytes;
+  std::memcpy(at, entry.data(), entry.size());
+  EntryHeader header;
+  std::memcpy(&header, entry.data(), sizeof header);
+  if (header.kind != EntryKind::answer_only) ++filling.effect_count;
+  ++filling.entry_count;
+  filling.payload_bytes += static_cast<u32>(entry.size());
+  return true;
+}
+
+u32 JournalWriter::fill() {
+  u32 taken = 0;
+  if (memory_.is_failed.load(std::memory_order_relaxed) != 0) return 0;
+  if (has_pending_) {
+    if (!take_entry(pending_)) return 0;
+    has_pending_ = false;
+    links_[pending_link_].release();
+    ++taken;
+  }
+  for (u32 i = 0; i < links_.size(); ++i) {
+    const u32 number = (next_link_ + i) % static_cast<u32>(links_.size());
+    LinkConsumer& link = links_[number];
+    Bytes entry;
+    u32 from_here = 0;
+    while (from_here < 256 && link.next(entry)) {
+      if (!take_entry(entry)) {
+        has_pending_ = true;
+        pending_ = entry;
+        pending_link_ = number;
+        return taken;
+      }
+      ++from_here;
+    }
+    if (from_here != 0) link.release();
+    taken += from_here;
+  }
+  next_link_ = (next_link_ + 1) % static_cast<u32>(links_.size());
+  return taken;
+}
+
+bool JournalWriter::should_submit(const GroupSlot& filling) const {
+  if (filling.effect_count == 0) return true;
+  if (in_flight_ == 0) return true;
+  if (in_flight_ == 1) return filling.payload_bytes >= second_write_bytes;
+  return in_flight_ < in_flight_max && filling.payload_bytes >= further_write_bytes;
+}
+
+// Finds the group its place in the stream. False if the next segment is not there.
+bool JournalWriter::place_group(GroupSlot& filling, u64 padded_bytes) {
+  JournalPosition& position = memory_.position;
+  if (position.offset + padded_bytes > memory_.segment_bytes) {
+    if (!next_is_open_) look_ahead();
+    if (!next_is_open_) {
+      ++counters_.room_waits;
+      return false;
+    }
+    storage_.close(position.segment_number);
+    ++position.segment_number;
+    position.offset = page_bytes;
+    memory_.current_segment.store(position.segment_number, std::memory_order_release);
+    next_is_open_ = false;
+    look_ahead();
+  }
+  filling.segment_number = position.segment_number;
+  filling.offset = position.offset;
+  return true;
+}
+
+// Opens the segment after the current one in time. As long as it is missing and the current one is
+// nearly full, there is no room for new money.
+void JournalWriter::look_ahead() {
+  constexpr u64 reserve_bytes = 2 * JournalMemory::slot_count * group_bytes_max;
+  const JournalPosition& position = memory_.position;
+  if (!storage_.open(position.segment_number)) {
+    memory_.has_room.store(0, std::memory_order_release);
+    return;
+  }
+  if (!next_is_open_) next_is_open_ = storage_.open(position.segment_number + 1);
+  const bool has_room = next_is_open_ || position.offset + reserve_bytes <= memory_.segment_bytes;
+  const bool is_failed = memory_.is_failed.load(std::memory_order_relaxed) != 0;
+  memory_.has_room.store(has_room && !is_failed ? 1 : 0, std::memory_order_release);
+}
+
+void JournalWriter::submit(u64 now_tsc, Instant now) {
+  if (memory_.fill_count == memory_.release_count) return;
+  const u64 count = memory_.fill_count - 1;
+  GroupSlot& filling = slot(count);
+  if (filling.state != GroupState::filling || filling.entry_count == 0) return;
+  if (!should_submit(filling)) return;
+  if (memory_.is_failed.load(std::memory_order_relaxed) != 0) return;
+  if (filling.effect_count == 0) {
+    filling.state = GroupState::durable;  // nothing to write; it waits for those before it
+    return;
+  }
+  const u64 padded_bytes = round_up(sizeof(GroupHeader) + filling.payload_bytes, page_bytes);
+  if (!place_group(filling, padded_bytes)) return;
+  JournalPosition& position = memory_.position;
+  u8* begin = group(count);
+  std::memset(begin + sizeof(GroupHeader) + filling.payload_bytes, 0,
+              padded_bytes - sizeof(GroupHeader) - filling.payload_bytes);
+  GroupHeader header{.stream = static_cast<u16>(memory_.stream),
+                     .sequence = position.next_sequence,
+                     .durable_sequence = memory_.durable_sequence.load(std::memory_order_relaxed),
+                     .previous_hash = position.previous_hash,
+                     .written_ns = now.ns,
+                     .appliance = memory_.appliance,
+                     .payload_bytes = filling.payload_bytes,
+                     .entry_count = filling.entry_count};
+  header.payload_crc = crc32c(Bytes(begin + sizeof header, filling.payload_bytes));
+  const Bytes header_bytes(reinterpret_cast<const u8*>(&header), sizeof header);
+  header.header_crc = crc32c(header_bytes.first(offsetof(GroupHeader, header_crc)));
+  std::memcpy(begin, &header, sizeof header);
+  filling.sequence = header.sequence;
+  filling.submitted_tsc = now_tsc;
+  filling.state = GroupState::submitted;
+  position.previous_hash = hash64(header_bytes);
+  ++position.next_sequence;
+  position.offset += padded_bytes;
+  start_write(count);
+  if (!next_is_open_) look_ahead();
+}
+
+bool JournalWriter::is_idle() const {
+  if (in_flight_ != 0 || has_pending_ || memory_.fill_count != memory_.release_count) return false;
+  for (const LinkConsumer& link : links_) {
+    if (!link.is_drained()) return false;
+  }
+  return true;
+}
+
+}  // namespace tollgate::ledger

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Operation and Burst: how the ledger is changed, so that a crash at any instruction harms nothing.
+//
+// An Operation is one request or command. Whoever changes a record says before which words of it:
+// `change` keeps what they were (undo) and remembers them (redo). `finish` writes one journal entry
+// with the words as they are then, onto the charge_journal link.
+//
+// A Burst is some operations that become visible to the journal together, by the one store of the
+// link's publish. If the process dies before that store, the entries were never there, and
+// `recover` puts the old words back; if it dies after it, the entries are there and so are the
+// changes. Undo lies in shared memory, one log a charge tile.
+//
+// Derived fields (free chains, session table, wheel) are not undone: when a burst was rolled back
+// they are made anew for the shards of that tile (see Shard::rebuild).
+#pragma once
+
+#include <array>
+#include <cstring>
+
+#include "base/link.hh"
+#include "base/time.hh"
+#include "ledger/journal_format.hh"
+#include "ledger/layout.hh"
+
+namespace tollgate::ledger {
+
+struct UndoMemory {
+  static constexpr u64 log_bytes = 1_MiB;
+
+  u64 is_open;        // a burst is under way
+  u64 link_position;  // of charge_journal, published, when it began
+  u64 used_bytes;
+  u64 reserved[5];
+  u8 log[log_bytes];
+};
+
+class Burst {
+ public:
+  // `ledger_base` is what undo offsets count from. Both must be the same at recovery.
+  Burst(UndoMemory& undo, u8* ledger_base, LinkProducer& journal)
+      : undo_(undo), ledger_base_(ledger_base), journal_(journal) {}
+
+  void begin();
+  void commit();
+
+  // True if one more operation of any size fits the undo log and the link. If not: commit, and try
+  // again after the journal tile has made room.
+  bool has_room() {
+    return undo_.used_bytes + operation_bytes_max <= UndoMemory::log_bytes &&
+           journal_.has_room(2 * entry_bytes_max);
+  }
+
+  // After a crash: rolls back what was not published. True if there was something to roll back.
+  [[nodiscard]] static bool recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal);
+
+  // Keeps the words as they are now. Returns nothing: the log has room, see has_room.
+  void save(const u64* words, u32 word_count);
+
+  LinkProducer& journal() { return journal_; }
+
+ private:
+  static constexpr u64 operation_bytes_max = 96 * 1024;
+
+  UndoMemory& undo_;
+  u8* ledger_base_;
+  LinkProducer& journal_;
+};
+
+class Operation {
+ public:
+  Operation(Burst& burst, u32 shard_number, ShardHeader& shard, Instant now)
+      : burst_(burst), shard_(shard), shard_number_(shard_number), now_(now) {}
+
+  Instant now() const { return now_; }
+  Second now_second() const { return static_cast<Second>(now_.whole_seconds()); }
+
+  // `words` words of `record`, from word `at_word` on, are about to change.
+  struct Range {
+    Pool pool;
+    u32 index;
+    u32 at_word;
+    u32 word_count;
+  };
+  template <class Record>
+  void change(Record& record, const Range& range) {
+    if constexpr (requires { record.version; }) begin_version(record.version);
+    touch(reinterpret_cast<u64*>(&record), range);
+  }
+
+  // The whole record is new, or changes throughout.
+  template <class Record>
+  void change_all(Record& record, Pool pool, u32 index) {
+    constexpr u32 derived_words = first_word<Record>();
+    change(record, {.pool = pool,
+                    .index = index,
+                    .at_word = derived_words,
+                    .word_count = sizeof(Record) / 8 - derived_words});
+  }
+
+  // A part that replay passes over: up to two of them, bytes valid until finish.
+  void add_note(NoteKind kind, Bytes first, Bytes second = {}, Bytes third = {});
+
+  // Where the answer lies, if anybody waits for one: inside a changed record, or in a note.
+  void set_answer_in_record(const void* words, u32 word_count) {
+    answer_words_ = static_cast<const u64*>(words);
+    answer_word_count_ = word_count;
+  }
+  void set_answer_in_note(Bytes bytes) { add_note(NoteKind::answer, bytes); }
+
+  // Writes the entry. Without any change it is an answer_only, which has no sequence.
+  void finish(EntryKind kind, AnswerTag tag);
+
+  bool has_changes() const { return touched_count_ != 0; }
+
+ private:
+  struct Touched {
+    u64* words;  // of the record's beginning
+    u32 index;
+    u32 at_word;
+    u32 word_count;
+    Pool pool;
+  };
+  struct Note {
+    NoteKind kind;
+    std::array<Bytes, 3> pieces;
+  };
+
+  template <class Record>
+  static constexpr u32 first_word() {
+    if constexpr (std::is_same_v<Record, Session>) return 2;
+    return 1;
+  }
+  void begin_version(u32& version) {
+    if ((version & 1) == 0) {
+      __atomic_store_n(&version, version + 1, __ATOMIC_RELEASE);
+      check(version_count_ < versions_.size(), "an operation opens a bounded number of versions");
+      versions_[version_count_++] = &version;
+    }
+  }
+  void touch(u64* words, const Range& range);
+  u64 entry_bytes() const;
+  u8* write_touched(u8* at, const u8* entry, EntryHeader& header) const;
+  u8* write_notes(u8* at, const u8* entry, EntryHeader& header) const;
+
+  static constexpr std::size_t touched_max = 512;
+
+  Burst& burst_;
+  ShardHeader& shard_;
+  u32 shard_number_;
+  Instant now_;
+  const u64* answer_words_ = nullptr;
+  u32 answer_word_count_ = 0;
+  u32 touched_count_ = 0;
+  u32 note_count_ = 0;
+  u32 version_count_ = 0;
+  std::array<Note, 3> notes_;
+  std::array<Touched, touched_max> touched_;
+  std::array<u32*, 160> versions_;
+};
+
+}  // namespace tollgate::ledger
