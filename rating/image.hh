@@ -34,6 +34,7 @@ namespace tollgate::rating {
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
 inline constexpr u32 image_layout = 1;
 inline constexpr u64 image_size_max = 1_GiB;
+inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
 // The number of a plan's name. It is stored with accounts: it never changes. 0 is no plan.
 u32 plan_id(std::string_view name);

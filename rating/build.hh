@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// ImageBuilder: records to the octets of an image. Makes the hash tables and the checksum; what the
+// records say is the caller's matter.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rating/image.hh"
+
+namespace tollgate::rating {
+
+class ImageBuilder {
+ public:
+  TextRef add_text(std::string_view text);
+  u16 add_redirect(std::string_view url);  // 0 if there is no room for more
+  u32 add_rule(const Rule& rule);          // its index
+  void add_plan(Plan plan, std::span<const InitialBucket> buckets);
+  // One service under each of `contexts`; `service.context` and the slots fields are set here.
+  void add_service(Service service, std::span<const u64> contexts, std::span<const RuleSlot> slots);
+
+  u32 rule_count() const { return static_cast<u32>(rules_.size()); }
+  // Empty if it would be larger than image_size_max.
+  std::vector<u8> finish();
+
+ private:
+  std::vector<Service> service_table() const;
+
+  std::vector<Plan> plans_;
+  std::vector<InitialBucket> buckets_;
+  std::vector<Service> services_;
+  std::vector<RuleSlot> slots_;
+  std::vector<Rule> rules_;
+  std::vector<TextRef> redirects_;
+  std::map<std::string, u16, std::less<>> redirect_numbers_;
+  std::string texts_;
+  std::map<std::string, TextRef, std::less<>> text_refs_;
+};
+
+}  // namespace tollgate::rating

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "rating/examples.hh"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "rating/explain.hh"
+
+namespace tollgate::rating {
+namespace {
+
+using Costs = std::map<Unit, i64>;
+
+std::string show(const Costs& costs) {
+  std::string text;
+  for (const auto& [unit, count] : costs) {
+    text += (text.empty() ? "" : ", ") + to_text(Amount{count}, unit);
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+std::string_view show(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::charged:
+      return "charged";
+    case Verdict::free:
+      return "free";
+    case Verdict::barred:
+      return "barred";
+  }
+  return "unknown";
+}
+
+PriceEvent event_of(const ExampleText& example) {
+  PriceEvent event;
+  event.plan = example.plan->text;
+  event.service_context = example.service->text;
+  if (example.group) event.rating_group = example.group->value;
+  if (example.identifier) event.service_identifier = example.identifier->value;
+  for (const AmountText& use : example.use) event.use.push_back({{use.count}, use.unit});
+  for (const AmountText& have : example.have) event.have.push_back({{have.count}, have.unit});
+  return event;
+}
+
+std::string all_steps(const Explanation& explanation) {
+  std::string text;
+  for (const std::string& step : explanation.steps) {
+    const std::size_t begin = step.find_first_not_of(' ');
+    text += (text.empty() ? "" : "; ") + step.substr(begin == std::string::npos ? 0 : begin);
+  }
+  return text;
+}
+
+void verify(const ExampleText& example, const Image& image, Report& report) {
+  const auto tell = [&](std::string message, std::string hint = {}) {
+    report.add(example.at, fmt::format("example \"{}\" {}", example.name, message),
+               std::move(hint));
+  };
+  if (!example.plan || !example.service) {
+    tell("names no plan or no service", "add: plan NAME and service NAME");
+    return;
+  }
+  if (!example.expects_cost && !example.covered && !example.verdict) {
+    tell("expects nothing", "add: expect cost 0.10EUR, expect free or expect barred");
+    return;
+  }
+  const Explanation result = explain(image, event_of(example));
+  const std::string steps = all_steps(result);
+  if (!result.is_priced) {
+    tell("has no price", steps);
+    return;
+  }
+  if (example.verdict && *example.verdict != result.verdict) {
+    tell(fmt::format("expects {}, but the service is {}", show(*example.verdict),
+                     show(result.verdict)),
+         steps);
+  }
+  const bool is_other_unit = example.covered && example.covered->unit != result.unit;
+  if (example.covered && (is_other_unit || example.covered->count != result.covered.count)) {
+    tell(fmt::format("expects {} to be covered, but it is {}",
+                     to_text(Amount{example.covered->count}, example.covered->unit),
+                     to_text(Amount{result.covered.count}, result.unit)),
+         steps);
+  }
+  Costs expected;
+  Costs actual;
+  for (const AmountText& cost : example.costs) {
+    if (cost.count != 0) expected[cost.unit] = cost.count;
+  }
+  for (const UnitAmount& cost : result.cost) {
+    if (!cost.amount.is_zero()) actual[cost.unit] = cost.amount.count;
+  }
+  if (example.expects_cost && expected != actual) {
+    tell(fmt::format("expects a cost of {}, but it is {}", show(expected), show(actual)), steps);
+  }
+}
+
+}  // namespace
+
+void verify_examples(std::span<const ExampleText> examples, const Image& image, Report& report) {
+  for (const ExampleText& example : examples) verify(example, image, report);
+}
+
+}  // namespace tollgate::rating

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "rating/lower.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "rating/lower_rule.hh"
+#include "rating/parser.hh"
+#include "rating/services.hh"
+
+namespace tollgate::rating {
+namespace {
+
+std::string list_of(const std::vector<NumberText>& numbers) {
+  std::string list;
+  for (const NumberText& number : numbers) {
+    list += fmt::format("{}{}", list.empty() ? "" : ",", number.value);
+  }
+  return list;
+}
+
+std::string match_text(const RuleText& rule) {
+  if (rule.name) return rule.name->text;
+  if (rule.is_default) return "default";
+  std::string text;
+  if (!rule.groups.empty()) text = "group " + list_of(rule.groups);
+  if (!rule.identifiers.empty()) {
+    text += (text.empty() ? "" : " ") + std::string("identifier ") + list_of(rule.identifiers);
+  }
+  return text;
+}
+
+class Lowering {
+ public:
+  Lowering(std::span<const TariffText> texts, ImageBuilder& builder, Report& report)
+      : texts_(texts), builder_(builder), report_(report) {}
+
+  void plan(const PlanText& plan);
+
+ private:
+  void buckets(const PlanText& plan, const std::vector<Unit>& paying);
+  void service(const PlanText& plan, const ServiceText& service, std::vector<Unit>& paying);
+  std::vector<u64> contexts(const ServiceText& service, std::optional<Meter>& meter);
+  void context_name(const NameText& name);
+  void slots(const RuleText& rule, u32 index, Service& made, std::vector<RuleSlot>& slots);
+
+  std::span<const TariffText> texts_;
+  ImageBuilder& builder_;
+  Report& report_;
+  std::map<u32, const NameText*> plan_ids_;
+  std::map<u64, Place> plan_contexts_;                     // of the plan at hand
+  std::map<std::tuple<u32, u32, u32>, Place> rule_slots_;  // of the service at hand
+};
+
+void Lowering::plan(const PlanText& plan) {
+  const u32 id = plan_id(plan.name.text);
+  const auto [known, is_new] = plan_ids_.emplace(id, &plan.name);
+  if (!is_new && known->second->text == plan.name.text) {
+    report_.add(plan.name.at, fmt::format("found plan '{}' twice; the first is at {}",
+                                          plan.name.text, report_.line_of(known->second->at)));
+  } else if (!is_new || id == 0) {
+    report_.add(plan.name.at,
+                fmt::format("the name '{}' cannot be told from another plan's by its number",
+                            plan.name.text),
+                "choose another name for the newer of the two");
+  }
+  if (plan.currency == Unit::none) {
+    report_.add(plan.name.at, fmt::format("plan '{}' has no currency", plan.name.text),
+                "for example: currency EUR");
+    return;
+  }
+  plan_contexts_.clear();
+  std::vector<Unit> paying;
+  for (const ServiceText& each : plan.services) service(plan, each, paying);
+  buckets(plan, paying);
+}
+
+void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {
+  std::vector<InitialBucket> made;
+  for (const BucketText& bucket : plan.buckets) {
+    const Unit unit = bucket.amount.unit;
+    if (is_money(unit) && unit != plan.currency) {
+      report_.add(bucket.amount.at, fmt::format("found {}, expected {}, the currency of the plan",
+                                                unit_name(unit), unit_name(plan.currency)));
+    } else if (!is_money(unit) && std::ranges::find(paying, unit) == paying.end()) {
+      report_.add(bucket.amount.at,
+                  fmt::format("found an allowance of {} that no rule of the plan pays with",
+                              unit_name(unit)),
+                  fmt::format("add to a rule: pay with {} then {}", unit_name(unit),
+                              unit_name(plan.currency)));
+    }
+    if (made.size() == initial_buckets_max) {
+      report_.add(bucket.amount.at,
+                  fmt::format("found more than {} balances and allowances", initial_buckets_max));
+      break;
+    }
+    InitialBucket record;
+    record.unit = unit;
+    record.priority = bucket.priority;
+    record.amount = {bucket.amount.count};
+    if (bucket.lifetime) {
+      if (bucket.lifetime->count > INT64_MAX / 1'000'000 / 2) {
+        report_.add(bucket.lifetime->at, "found a lifetime of more than 146 years");
+      } else {
+        record.lifetime = Duration::milliseconds(bucket.lifetime->count);
+      }
+    }
+    made.push_back(record);
+  }
+  Plan record;
+  record.id = plan_id(plan.name.text);
+  record.currency = plan.currency;
+  record.name = builder_.add_text(plan.name.text);
+  builder_.add_plan(record, made);
+}
+
+// A text in quotes is a Service-Context-Id; one of 3GPP's is written as it is looked for.
+void Lowering::context_name(const NameText& name) {
+  const u64 key = context_key(name.text);
+  const bool is_3gpp = key >> 63 == 0;
+  const std::string plain = fmt::format("{}@3gpp.org", key);
+  if (is_3gpp && name.text != plain) {
+    report_.add(name.at, fmt::format("found context \"{}\", expected \"{}\"", name.text, plain),
+                "releases and prefixes are not told apart");
+  }
+}
+
+std::vector<u64> Lowering::contexts(const ServiceText& service, std::optional<Meter>& meter) {
+  std::vector<u64> keys;
+  bool is_ambiguous = false;
+  for (const NameText& name : service.names) {
+    const NamedService* named = name.is_quoted ? nullptr : find_named_service(name.text);
+    if (named != nullptr) {
+      is_ambiguous = is_ambiguous || (meter && *meter != named->meter);
+      meter = named->meter;
+    } else if (name.is_quoted) {
+      context_name(name);
+    } else {
+      std::vector<std::string_view> words;
+      for (const NamedService& known : named_services()) words.push_back(known.name);
+      const std::string near = nearest(name.text, words);
+      report_.add(name.at,
+                  fmt::format("found '{}', expected a service: data, voice, sms, mms or \"a "
+                              "service context\"",
+                              name.text),
+                  near.empty() ? "a Service-Context-Id stands in quotes" : near);
+      continue;
+    }
+    const std::vector<u64> more =
+        named != nullptr ? contexts_of(name.text) : std::vector{context_key(name.text)};
+    for (const u64 key : more) {
+      const auto [known, is_new] = plan_contexts_.emplace(key, name.at);
+      if (is_new) {
+        keys.push_back(key);
+      } else {
+        report_.add(name.at, fmt::format("found '{}' twice in one plan; the first is at {}",
+                                         name.text, report_.line_of(known->second)));
+      }
+    }
+  }
+  if (is_ambiguous) meter.reset();
+  if (service.meter) meter = service.meter;
+  return keys;
+}
+
+void Lowering::service(const PlanText& plan, const ServiceText& service,
+                       std::vector<Unit>& paying) {
+  if (service.names.empty()) return;  // told by the parser
+  std::optional<Meter> meter;
+  const std::vector<u64> keys = contexts(service, meter);
+  const std::string& name = service.names.front().text;
+  if (!meter && !keys.empty()) {
+    report_.add(service.at, fmt::format("nothing says what service '{}' is measured by", name),
+                "add to the service: meter volume, time, events or money");
+  }
+  if (service.rules.empty()) {
+    report_.add(service.at, fmt::format("service '{}' has no rule", name),
+                "for example: rule default barred");
+  }
+  Service made;
+  made.plan = plan_id(plan.name.text);
+  made.name = builder_.add_text(name);
+  if (service.default_group) {
+    made.default_group_known = 1;
+    made.default_group = service.default_group->value;
+  }
+  rule_slots_.clear();
+  std::vector<RuleSlot> found;
+  for (const RuleText& each : service.rules) {
+    const std::string whole = fmt::format("{}/{}/{}", plan.name.text, name, match_text(each));
+    const RuleScope scope{plan, service, meter.value_or(Meter::volume), texts_[each.at.file].name,
+                          whole};
+    const Rule rule = RuleLowering(scope, each, builder_, report_).run();
+    for (const PaymentSource& source : rule.sources()) paying.push_back(source.unit);
+    slots(each, builder_.add_rule(rule), made, found);
+  }
+  builder_.add_service(made, keys, found);
+}
+
+void Lowering::slots(const RuleText& rule, u32 index, Service& made, std::vector<RuleSlot>& slots) {
+  const auto add = [&](RuleSlot slot, Place at) {
+    slot.rule = index;
+    const auto key = std::tuple(slot.shape, slot.rating_group, slot.service_identifier);
+    const auto [known, is_new] = rule_slots_.emplace(key, at);
+    if (is_new) {
+      slots.push_back(slot);
+    } else {
+      report_.add(at, fmt::format("found a second rule for the same; the first is at {}",
+                                  report_.line_of(known->second)));
+    }
+  };
+  if (rule.is_default) {
+    const auto [known, is_new] = rule_slots_.emplace(std::tuple(0U, 0U, 0U), rule.at);
+    if (is_new) {
+      made.default_rule = index + 1;
+    } else {
+      report_.add(rule.at, fmt::format("found a second default rule; the first is at {}",
+                                       report_.line_of(known->second)));
+    }
+  }
+  for (const NumberText& group : rule.groups) {
+    if (rule.identifiers.empty()) add({group.value, 0, RuleSlot::by_group, 0}, group.at);
+    for (const NumberText& identifier : rule.identifiers) {
+      add({group.value, identifier.value, RuleSlot::by_both, 0}, identifier.at);
+    }
+  }
+  if (!rule.groups.empty()) return;
+  for (const NumberText& identifier : rule.identifiers) {
+    add({0, identifier.value, RuleSlot::by_identifier, 0}, identifier.at);
+  }
+}
+
+}  // namespace
+
+void lower(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
+           Report& report) {
+  Lowering lowering(texts, builder, report);
+  for (const PlanText& plan : syntax.plans) lowering.plan(plan);
+}
+
+}  // namespace tollgate::rating

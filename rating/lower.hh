@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// lower: syntax to the records of an image. Here is checked all that needs more than one statement:
+// units that fit together, prices that can be calculated, rules that can be reached.
+#pragma once
+
+#include "rating/build.hh"
+#include "rating/syntax.hh"
+
+namespace tollgate::rating {
+
+// Mistakes go to `report`; what is in `builder` counts only if there are none.
+void lower(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
+           Report& report);
+
+}  // namespace tollgate::rating

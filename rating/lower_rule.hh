@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// RuleLowering: one rule as written to one Rule record.
+#pragma once
+
+#include "rating/build.hh"
+#include "rating/syntax.hh"
+
+namespace tollgate::rating {
+
+struct RuleScope {
+  const PlanText& plan;
+  const ServiceText& service;
+  Meter meter;
+  std::string_view file;
+  std::string name;  // of the rule, whole
+};
+
+class RuleLowering {
+ public:
+  RuleLowering(const RuleScope& scope, const RuleText& text, ImageBuilder& builder, Report& report)
+      : scope_(scope), text_(text), builder_(builder), report_(report) {}
+
+  Rule run();
+
+ private:
+  void lower_price();
+  void lower_step(const SegmentText& segment, bool is_last);
+  void lower_sources();
+  void lower_source(const SourceText& source);
+  void lower_fees();
+  void lower_policy();
+  void lower_quantities();
+  void refuse_charges();
+
+  // Is `amount` a positive quantity of this rule, of at most `most`? Tells if not.
+  bool is_quantity(const AmountText& amount, i64 most, std::string_view what);
+  bool is_price(const AmountText& amount, std::string_view what);
+  // The innermost of rule, service and plan that says something.
+  template <class Field>
+  const Field* inherited(std::optional<Field> PolicyText::*member) const;
+  // The same for a quantity: one that a service or plan states for another meter does not count.
+  Quantity quantity_of(std::optional<AmountText> PolicyText::Grant::*member) const;
+
+  const RuleScope& scope_;
+  const RuleText& text_;
+  ImageBuilder& builder_;
+  Report& report_;
+  Rule rule_;
+};
+
+}  // namespace tollgate::rating

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Parser: tokens to syntax, by recursive descent over the grammar of docs/tariffs.md.
+//
+// Each block is a table of statements by their first word. A function of the grammar returns false
+// once it has told a mistake; the block then skips to the end of that statement and goes on, so
+// that one mistake is told once and the next is found.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+
+#include "rating/syntax.hh"
+
+namespace tollgate::rating {
+
+class Parser {
+ public:
+  Parser(std::span<const Token> tokens, TariffSyntax& syntax, Report& report)
+      : tokens_(tokens), syntax_(syntax), report_(report) {}
+
+  void parse_file();
+
+ private:
+  struct Statement {
+    std::string_view word;
+    bool (Parser::*parse)();
+    bool is_once;  // may stand once in a block
+  };
+  struct Seen {
+    std::string_view word;
+    Place at;
+  };
+  static const std::array<Statement, 3> file_statements;
+  static const std::array<Statement, 9> plan_statements;
+  static const std::array<Statement, 8> service_statements;
+  static const std::array<Statement, 10> rule_statements;
+  static const std::array<Statement, 7> example_statements;
+
+  // tokens
+  const Token& peek() const { return tokens_[at_]; }
+  const Token& next();
+  bool accept(std::string_view word);
+  bool accept_symbol(char symbol);
+  bool accept_then();  // also at the beginning of the next line
+  void skip_newlines();
+  bool fail(std::string expected, std::string hint = {});  // always false
+
+  // blocks (parser.cc)
+  bool block(std::span<const Statement> statements, std::string_view what);
+  bool statement(std::span<const Statement> statements, std::string_view what,
+                 std::vector<Seen>& seen);
+  bool opens_on_next_line() const;
+  bool header_failed();  // goes on at the block that follows a broken header
+  void recover();
+
+  // words and numbers (parser.cc)
+  bool name(NameText& result, std::string_view what);
+  bool number(NumberText& result, std::string_view what);
+  bool numbers(std::vector<NumberText>& result, std::string_view what);
+  bool amount(AmountText& result, std::string_view what);
+  bool duration(AmountText& result, std::string_view what);
+  bool money(AmountText& result, std::string_view what);
+  template <class Value>
+  bool one_of(std::initializer_list<std::pair<std::string_view, Value>> words, Value& result);
+
+  // files, plans, services, examples (parser.cc)
+  bool language();
+  bool plan();
+  bool currency();
+  bool balance() { return bucket(true); }
+  bool allowance() { return bucket(false); }
+  bool bucket(bool is_balance);
+  bool service();
+  bool default_group();
+  bool service_meter();
+  bool example();
+  bool example_plan();
+  bool example_service();
+  bool example_group();
+  bool example_identifier();
+  bool example_use();
+  bool example_have();
+  bool example_expect();
+
+  // rules (parser_rule.cc)
+  bool rule();
+  bool rule_match(RuleText& result);
+  bool rule_meter();
+  bool price();
+  bool segment(SegmentText& result);
+  bool round();
+  bool setup();
+  bool pay();
+  bool source(SourceText& result);
+
+  // policies (parser_rule.cc)
+  bool grant();
+  bool threshold();
+  bool validity();
+  bool holding();
+  bool final_unit();
+
+  std::span<const Token> tokens_;
+  TariffSyntax& syntax_;
+  Report& report_;
+  std::size_t at_ = 0;
+  PlanText* plan_ = nullptr;  // what the statements of a block belong to
+  ServiceText* service_ = nullptr;
+  RuleText* rule_ = nullptr;
+  ExampleText* example_ = nullptr;
+  PolicyText* policy_ = nullptr;
+};
+
+// "'pric'", "the end of the line": how a token is named in a mistake.
+std::string describe(const Token& token);
+
+// " (did you mean 'price'?)" or nothing: the candidate that is nearest to `word`, if one is near.
+std::string nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+template <class Value>
+bool Parser::one_of(std::initializer_list<std::pair<std::string_view, Value>> words,
+                    Value& result) {
+  std::string expected;
+  std::vector<std::string_view> candidates;
+  for (const auto& [word, value] : words) {
+    if (accept(word)) {
+      result = value;
+      return true;
+    }
+    expected += (expected.empty() ? "" : ", ") + std::string(word);
+    candidates.push_back(word);
+  }
+  const Token& found = peek();
+  return fail("one of " + expected,
+              found.kind == Token::Kind::word ? nearest(found.text, candidates) : std::string{});
+}
+
+}  // namespace tollgate::rating
