@@ -17,7 +17,7 @@ using Costs = std::map<Unit, i64>;
 std::string show(const Costs& costs) {
   std::string text;
   for (const auto& [unit, count] : costs) {
-    text += (text.empty() ? "" : ", ") + to_text(Amount{count}, unit);
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", to_text(Amount{count}, unit));
   }
   return text.empty() ? "nothing" : text;
 }

@@ -71,7 +71,7 @@ void Explainer::say_rule() {
   if (rule_->verdict != Verdict::charged) return;
   std::string order;
   for (const PaymentSource& source : rule_->sources()) {
-    order += (order.empty() ? "" : ", then ") + unit_name(source.unit);
+    order += fmt::format("{}{}", order.empty() ? "" : ", then ", unit_name(source.unit));
   }
   say("it is paid with {}", order);
 }
@@ -174,7 +174,7 @@ void Explainer::sum_up() {
     const UnitAmount cost{cost_[i], rule_->source[i].unit};
     result_.cost.push_back(cost);
     if (cost.amount.is_zero()) continue;
-    total += (total.empty() ? "" : " and ") + to_text(cost.amount, cost.unit);
+    total += fmt::format("{}{}", total.empty() ? "" : " and ", to_text(cost.amount, cost.unit));
   }
   say("cost: {}", total.empty() ? "nothing" : total);
 }

@@ -102,11 +102,10 @@ const Service* Image::find_service(u32 plan, u64 context) const {
   }
 }
 
-const Rule* Image::find_slot(const Service& service, u32 shape, u64 group, u64 identifier) const {
+const Rule* Image::find_slot(const Service& service, const RuleSlot& key) const {
   const std::span<const RuleSlot> slots =
       rule_slots().subspan(service.slots_first, service.slots_count);
   const u64 mask = slots.size() - 1;
-  const RuleSlot key{static_cast<u32>(group), static_cast<u32>(identifier), shape, 0};
   for (u64 at = rule_slot(key) & mask;; at = (at + 1) & mask) {
     const RuleSlot& slot = slots[at];
     if (slot.shape == 0) return nullptr;
@@ -122,21 +121,27 @@ Found Image::find_rule(const RuleKey& key, Instant, const Rule*& rule) const {
   const Service* service = key.plan == 0 ? nullptr : find_service(key.plan, key.context);
   if (service == nullptr)
     return find_plan(key.plan) == nullptr ? Found::no_plan : Found::no_service;
-  u64 group = key.rating_group;
-  const u64 identifier = key.service_identifier;
-  if (group == RuleKey::absent && service->default_group_known != 0) group = service->default_group;
-  const bool has_group = group <= 0xffffffff;
-  const bool has_identifier = identifier <= 0xffffffff;
+  const bool is_group_given = key.rating_group <= 0xffffffff;
+  const bool has_group = is_group_given || service->default_group_known != 0;
+  const bool has_identifier = key.service_identifier <= 0xffffffff;
+  const u32 group = is_group_given ? static_cast<u32>(key.rating_group) : service->default_group;
+  const u32 identifier = has_identifier ? static_cast<u32>(key.service_identifier) : 0;
 
+  u32 shapes = service->shapes;
+  if (!has_group) shapes &= RuleSlot::by_identifier;
+  if (!has_identifier) shapes &= RuleSlot::by_group;
   const Rule* found = nullptr;
-  if (has_group && has_identifier && (service->shapes & RuleSlot::by_both) != 0) {
-    found = find_slot(*service, RuleSlot::by_both, group, identifier);
+  if ((shapes & RuleSlot::by_both) != 0) {
+    found = find_slot(*service, {group, identifier, RuleSlot::by_both, 0});
   }
-  if (found == nullptr && has_group && (service->shapes & RuleSlot::by_group) != 0) {
-    found = find_slot(*service, RuleSlot::by_group, group, 0);
+  if (found == nullptr && is_group_given && (shapes & RuleSlot::by_group) != 0) {
+    found = find_slot(*service, {group, 0, RuleSlot::by_group, 0});
   }
-  if (found == nullptr && has_identifier && (service->shapes & RuleSlot::by_identifier) != 0) {
-    found = find_slot(*service, RuleSlot::by_identifier, 0, identifier);
+  if (found == nullptr && (shapes & RuleSlot::by_identifier) != 0) {
+    found = find_slot(*service, {0, identifier, RuleSlot::by_identifier, 0});
+  }
+  if (found == nullptr && !is_group_given && (shapes & RuleSlot::by_group) != 0) {
+    found = find_slot(*service, {group, 0, RuleSlot::by_group, 0});
   }
   if (found == nullptr) {
     if (service->default_rule == 0) return Found::no_rule;

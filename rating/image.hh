@@ -16,6 +16,9 @@
 //
 //   group and identifier  >  group  >  identifier  >  the service's default
 //
+// A request without Rating-Group is taken for the service's default group, if it states one; then
+// an identifier that was sent goes before a group that was not.
+//
 // Plans are known by a number that follows from the name alone (plan_id), so accounts survive every
 // reload; the compiler refuses two names with one number. Service contexts are known by
 // context_key.
@@ -191,7 +194,7 @@ class Image {
     return {reinterpret_cast<const Record*>(base_ + extent.offset), extent.count};
   }
   const Service* find_service(u32 plan, u64 context) const;
-  const Rule* find_slot(const Service& service, u32 shape, u64 group, u64 identifier) const;
+  const Rule* find_slot(const Service& service, const RuleSlot& key) const;
 
   const u8* base_ = nullptr;
 };

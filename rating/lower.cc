@@ -27,12 +27,9 @@ std::string list_of(const std::vector<NumberText>& numbers) {
 std::string match_text(const RuleText& rule) {
   if (rule.name) return rule.name->text;
   if (rule.is_default) return "default";
-  std::string text;
-  if (!rule.groups.empty()) text = "group " + list_of(rule.groups);
-  if (!rule.identifiers.empty()) {
-    text += (text.empty() ? "" : " ") + std::string("identifier ") + list_of(rule.identifiers);
-  }
-  return text;
+  if (rule.identifiers.empty()) return fmt::format("group {}", list_of(rule.groups));
+  if (rule.groups.empty()) return fmt::format("identifier {}", list_of(rule.identifiers));
+  return fmt::format("group {} identifier {}", list_of(rule.groups), list_of(rule.identifiers));
 }
 
 class Lowering {
@@ -45,7 +42,7 @@ class Lowering {
  private:
   void buckets(const PlanText& plan, const std::vector<Unit>& paying);
   void service(const PlanText& plan, const ServiceText& service, std::vector<Unit>& paying);
-  std::vector<u64> contexts(const ServiceText& service, std::optional<Meter>& meter);
+  std::vector<u64> contexts(const ServiceText& service, std::vector<Meter>& meters);
   void context_name(const NameText& name);
   void slots(const RuleText& rule, u32 index, Service& made, std::vector<RuleSlot>& slots);
 
@@ -130,14 +127,12 @@ void Lowering::context_name(const NameText& name) {
   }
 }
 
-std::vector<u64> Lowering::contexts(const ServiceText& service, std::optional<Meter>& meter) {
+std::vector<u64> Lowering::contexts(const ServiceText& service, std::vector<Meter>& meters) {
   std::vector<u64> keys;
-  bool is_ambiguous = false;
   for (const NameText& name : service.names) {
     const NamedService* named = name.is_quoted ? nullptr : find_named_service(name.text);
     if (named != nullptr) {
-      is_ambiguous = is_ambiguous || (meter && *meter != named->meter);
-      meter = named->meter;
+      meters.push_back(named->meter);
     } else if (name.is_quoted) {
       context_name(name);
     } else {
@@ -163,18 +158,19 @@ std::vector<u64> Lowering::contexts(const ServiceText& service, std::optional<Me
       }
     }
   }
-  if (is_ambiguous) meter.reset();
-  if (service.meter) meter = service.meter;
   return keys;
 }
 
 void Lowering::service(const PlanText& plan, const ServiceText& service,
                        std::vector<Unit>& paying) {
   if (service.names.empty()) return;  // told by the parser
-  std::optional<Meter> meter;
-  const std::vector<u64> keys = contexts(service, meter);
+  std::vector<Meter> meters;          // of each name that says one
+  const std::vector<u64> keys = contexts(service, meters);
+  if (service.meter) meters = {*service.meter};
+  const bool is_clear =
+      !meters.empty() && std::ranges::count(meters, meters.front()) == std::ssize(meters);
   const std::string& name = service.names.front().text;
-  if (!meter && !keys.empty()) {
+  if (!is_clear && !keys.empty()) {
     report_.add(service.at, fmt::format("nothing says what service '{}' is measured by", name),
                 "add to the service: meter volume, time, events or money");
   }
@@ -193,8 +189,8 @@ void Lowering::service(const PlanText& plan, const ServiceText& service,
   std::vector<RuleSlot> found;
   for (const RuleText& each : service.rules) {
     const std::string whole = fmt::format("{}/{}/{}", plan.name.text, name, match_text(each));
-    const RuleScope scope{plan, service, meter.value_or(Meter::volume), texts_[each.at.file].name,
-                          whole};
+    const RuleScope scope{plan, service, is_clear ? meters.front() : Meter::volume,
+                          texts_[each.at.file].name, whole};
     const Rule rule = RuleLowering(scope, each, builder_, report_).run();
     for (const PaymentSource& source : rule.sources()) paying.push_back(source.unit);
     slots(each, builder_.add_rule(rule), made, found);

@@ -31,7 +31,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 bool is_unit_word(std::string_view word) {
   Amount amount;
   Unit unit = Unit::none;
-  return parse_amount("1" + std::string(word), amount, unit).empty();
+  return parse_amount(fmt::format("1{}", word), amount, unit).empty();
 }
 
 constexpr std::size_t shown_max = 40;  // octets of a token that a mistake shows
@@ -184,7 +184,7 @@ bool Parser::statement(std::span<const Statement> statements, std::string_view w
   std::string list;
   std::vector<std::string_view> words;
   for (const Statement& candidate : statements) {
-    list += (list.empty() ? "" : ", ") + std::string(candidate.word);
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", candidate.word);
     words.push_back(candidate.word);
   }
   return fail(fmt::format("a statement of {}: {}", what, list),

@@ -8,6 +8,8 @@
 // that one mistake is told once and the next is found.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 #include <initializer_list>
 
@@ -129,7 +131,7 @@ bool Parser::one_of(std::initializer_list<std::pair<std::string_view, Value>> wo
       result = value;
       return true;
     }
-    expected += (expected.empty() ? "" : ", ") + std::string(word);
+    expected += fmt::format("{}{}", expected.empty() ? "" : ", ", word);
     candidates.push_back(word);
   }
   const Token& found = peek();
