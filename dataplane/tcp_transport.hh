@@ -54,8 +54,9 @@ class TcpTransport final : public Transport {
   std::size_t stream_count() const override;
   const TransportCounters& counters() const override;
 
+  struct Stack;  // known inside dataplane/ only
+
  private:
-  struct Stack;
   explicit TcpTransport(std::unique_ptr<Stack> stack);
   std::unique_ptr<Stack> stack_;
 };
