@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Tollgate authors
+"""The laboratory of the end to end tests: a network namespace of the test's own, the processes in
+it, the appliance behind its tap, and captures of what went over it.
+
+The test process itself moves into a fresh namespace, so every process that it starts is in there
+too and nothing has to be removed afterwards: the namespace ends with its last process. Children
+are killed when the test ends, however it ends.
+"""
+import ctypes
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+APPLIANCE = '198.18.0.1'
+CLIENT = '198.18.0.2'
+PORT = 3868
+HUGE_PAGES_MIN = 512
+
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+
+libc = ctypes.CDLL(None, use_errno=True)
+children = []
+
+
+class Failure(Exception):
+    """What the test found; its text is the whole report."""
+
+
+def fail(text):
+    raise Failure(text)
+
+
+def run_test(test):
+    """Runs test(work folder) and turns its outcome into an exit code and a readable line."""
+    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / 'build').resolve()
+    name = pathlib.Path(sys.argv[0]).stem
+    work = build / 'e2e' / name
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        enter_namespace()
+        test(build, work)
+        print(f'{name}: ok')
+        return 0
+    except Failure as failure:
+        print(f'{name}: FAILED: {failure}\nLogs and captures: {work}', file=sys.stderr)
+        return 1
+    finally:
+        for child in children:
+            stop(child)
+
+
+def enter_namespace():
+    if os.geteuid() != 0:
+        fail('this test makes a network namespace: run it as root')
+    if libc.unshare(CLONE_NEWNET) != 0:
+        fail(f'no network namespace: {os.strerror(ctypes.get_errno())}')
+    run('ip', 'link', 'set', 'lo', 'up')
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(*command, timeout_s=60):
+    """Runs to the end and returns standard output; anything but exit code 0 fails the test."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          timeout=timeout_s, preexec_fn=die_with_parent)
+    if done.returncode != 0:
+        fail(f'{" ".join(map(str, command))}: exit code {done.returncode}: '
+             f'{(done.stderr or done.stdout).strip()[-2000:]}')
+    return done.stdout
+
+
+def start(log, *command, **options):
+    """Starts a process whose output goes to a file."""
+    with open(log, 'ab') as file:
+        child = subprocess.Popen([str(word) for word in command], stdout=file, stderr=file,
+                                 preexec_fn=die_with_parent, **options)
+    children.append(child)
+    return child
+
+
+def stop(child, patience_s=15):
+    """SIGTERM, and after some patience SIGKILL. Returns the exit code."""
+    if child.poll() is None:
+        child.terminate()
+    try:
+        return child.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def wait_for(what, condition, timeout_s=30, every_s=0.05):
+    """Waits until condition() is true; returns its value."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        value = condition()
+        if value:
+            return value
+        time.sleep(every_s)
+    return fail(f'{what}: not within {timeout_s} s')
+
+
+def answers_tcp(address=APPLIANCE, port=PORT):
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def tail(log, lines=15):
+    return '\n'.join(pathlib.Path(log).read_text(errors='replace').splitlines()[-lines:])
+
+
+# -- The appliance ---------------------------------------------------------------------------------
+
+class Appliance:
+    """build/tollgate on a copy of config/tap.toml whose state lies in the test's own folder."""
+
+    def __init__(self, build, work):
+        self.build, self.work = build, work
+        self.log = work / 'tollgate.log'
+        self.config = work / 'tap.toml'
+        self.process = None
+        for program in ('tollgate', 'tollctl', 'tollload'):
+            if not (build / program).is_file():
+                fail(f'{build / program} is missing: build it first (tools/setup)')
+        sample = ROOT / 'config' / 'tap.toml'
+        if not sample.is_file():
+            fail(f'{sample} is missing')
+        self.config.write_text(self.own_paths(sample.read_text(), sample.parent))
+
+    def own_paths(self, text, folder):
+        """Paths in a configuration are relative to its file: run/tap becomes the test's folder, what
+        else exists beside the sample stays what it is."""
+        def moved(match):
+            path = match.group(1)
+            if re.search(r'run/tap\b', path):
+                return '"' + re.sub(r'^.*run/tap', str(self.work / 'run'), path) + '"'
+            if path and not path.startswith('/') and (folder / path).exists():
+                return f'"{folder / path}"'
+            return match.group(0)
+        return re.sub(r'"([^"\n]*)"', moved, text)
+
+    def start(self):
+        reserve_huge_pages()
+        (self.work / 'run').mkdir(exist_ok=True)
+        self.process = start(self.log, self.build / 'tollgate', '--config', self.config)
+        wait_for('the tap toll0', self.has_tap)
+        run('ip', 'addr', 'replace', f'{CLIENT}/24', 'dev', 'toll0')
+        run('ip', 'link', 'set', 'toll0', 'up')
+        wait_for(f'TCP {APPLIANCE}:{PORT}', self.is_answering)
+        wait_for('tollctl', self.is_controlled)
+
+    def has_tap(self):
+        self.check_alive()
+        return os.path.exists('/proc/self/net/dev') and 'toll0:' in open('/proc/self/net/dev').read()
+
+    def is_answering(self):
+        self.check_alive()
+        return answers_tcp()
+
+    def is_controlled(self):
+        self.check_alive()
+        return subprocess.run([self.build / 'tollctl', '--config', self.config, '--json', 'stats'],
+                              capture_output=True).returncode == 0
+
+    def check_alive(self):
+        if self.process.poll() is not None:
+            fail(f'tollgate ended with code {self.process.returncode}:\n{tail(self.log)}')
+
+    def stop(self):
+        code = stop(self.process, patience_s=30)
+        if code != 0:
+            fail(f'tollgate stopped with code {code}, not 0:\n{tail(self.log)}')
+
+    def control(self, *words):
+        """tollctl --json, decoded."""
+        output = run(self.build / 'tollctl', '--config', self.config, '--json', *words)
+        try:
+            return json.loads(output) if output.strip() else {}
+        except ValueError:
+            return fail(f'tollctl {" ".join(map(str, words))}: not one JSON object: {output[:500]}')
+
+    def bucket(self, identity, unit='EUR'):
+        """(balance, reserved) of the account's buckets of a unit, as whole micro-units."""
+        shown = self.control('account', 'show', identity)
+        buckets = [bucket for bucket in shown['buckets'] if bucket['unit'] == unit]
+        return tuple(sum(micro(bucket[key]) for bucket in buckets)
+                     for key in ('balance', 'reserved'))
+
+    def audit(self):
+        audit = self.control('audit')
+        if audit.get('ok') is not True:
+            fail(f'the audit is not clean: {json.dumps(audit)}')
+        return audit
+
+    def cdr_lines(self):
+        """Every CDR in the CDR files, open ones too, oldest first."""
+        files = sorted(path for path in (self.work / 'run').rglob('*')
+                       if path.is_file() and 'cdr' in str(path.relative_to(self.work))
+                       and path.suffix in ('.json', '.jsonl', '.open', '.part', '.tmp'))
+        lines = [line for path in files for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def reserve_huge_pages():
+    setting = pathlib.Path('/proc/sys/vm/nr_hugepages')
+    if int(setting.read_text()) < HUGE_PAGES_MIN:
+        setting.write_text(str(HUGE_PAGES_MIN))
+
+
+def micro(text):
+    """"9.50" -> 9500000, exactly."""
+    whole, _, fraction = text.strip().partition('.')
+    value = int(whole.lstrip('-') or 0) * 1000000 + int(fraction.ljust(6, '0') or 0)
+    return -value if whole.startswith('-') else value
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        fail(f'{what}: got {got}, expected {wanted}')
