@@ -19,8 +19,8 @@ namespace tollgate::diameter {
 struct Avp {
   u32 code = 0;
   u32 vendor = 0;
-  u8 flags = 0;
-  u8 header_bytes = 8;
+  u32 flags = 0;
+  u32 header_bytes = 8;
   u32 length_bytes = 0;  // header and data, without padding
   const u8* at = nullptr;
 
@@ -53,25 +53,26 @@ class AvpCursor {
       avp.at = at_;
       return left == 0 ? AvpStep::end : AvpStep::bad_length;
     }
+    // Whether there is a vendor changes from AVP to AVP: no branch hangs on it.
     const u64 head = load_u64(at_);
+    const u32 has_vendor = static_cast<u32>(head) >> 31;
     avp.at = at_;
     avp.code = static_cast<u32>(head >> 32);
-    avp.flags = static_cast<u8>(head >> 24);
+    avp.flags = static_cast<u32>(head) >> 24;
     avp.length_bytes = static_cast<u32>(head) & 0xffffff;
-    avp.vendor = 0;
-    avp.header_bytes = 8;
-    if (avp.flags & avp_flag_vendor) {
-      avp.header_bytes = 12;
-      if (left < 12) [[unlikely]]
-        return AvpStep::bad_length;
-      avp.vendor = load_u32(at_ + 8);
-    }
+    avp.header_bytes = 8 + 4 * has_vendor;
     if (avp.length_bytes < avp.header_bytes || avp.length_bytes > left) [[unlikely]]
       return AvpStep::bad_length;
-    if (avp.flags & avp_flags_reserved) [[unlikely]]
+    // Reads the length again, to no effect, where there is no vendor.
+    avp.vendor = load_u32(at_ + 4 + 4 * has_vendor) & (0u - has_vendor);
+    if (head & (u64{avp_flags_reserved} << 24)) [[unlikely]]
       return AvpStep::bad_flags;
     const std::size_t step = padded(avp.length_bytes);
-    at_ += step < left ? step : left;
+    if (step > left) [[unlikely]] {
+      at_ = end_;
+    } else {
+      at_ += step;
+    }
     return AvpStep::avp;
   }
 

@@ -52,6 +52,91 @@ constexpr std::array mandatory_members = {
     Mandatory{seen_number, &avp::cc_request_number},
 };
 
+// The members of a request that have a place of their own, numbered densely so that telling them
+// apart is one jump, where their codes would be a tree of comparisons.
+enum class Member : u8 {
+  other,
+  session_id,
+  origin_host,
+  origin_realm,
+  destination_realm,
+  destination_host,
+  auth_application_id,
+  vendor_specific_application_id,
+  service_context_id,
+  cc_request_type,
+  cc_request_number,
+  multiple_services_credit_control,
+  subscription_id,
+  event_timestamp,
+  origin_state_id,
+  termination_cause,
+  requested_action,
+  multiple_services_indicator,
+  user_name,
+  cc_correlation_id,
+  service_identifier,
+  requested_service_unit,
+  used_service_unit,
+  proxy_info,
+  route_record,
+};
+constexpr auto members_of_code = [] {
+  std::array<Member, 512> members{};
+  members[avp::session_id.code] = Member::session_id;
+  members[avp::origin_host.code] = Member::origin_host;
+  members[avp::origin_realm.code] = Member::origin_realm;
+  members[avp::destination_realm.code] = Member::destination_realm;
+  members[avp::destination_host.code] = Member::destination_host;
+  members[avp::auth_application_id.code] = Member::auth_application_id;
+  members[avp::vendor_specific_application_id.code] = Member::vendor_specific_application_id;
+  members[avp::service_context_id.code] = Member::service_context_id;
+  members[avp::cc_request_type.code] = Member::cc_request_type;
+  members[avp::cc_request_number.code] = Member::cc_request_number;
+  members[avp::multiple_services_credit_control.code] = Member::multiple_services_credit_control;
+  members[avp::subscription_id.code] = Member::subscription_id;
+  members[avp::event_timestamp.code] = Member::event_timestamp;
+  members[avp::origin_state_id.code] = Member::origin_state_id;
+  members[avp::termination_cause.code] = Member::termination_cause;
+  members[avp::requested_action.code] = Member::requested_action;
+  members[avp::multiple_services_indicator.code] = Member::multiple_services_indicator;
+  members[avp::user_name.code] = Member::user_name;
+  members[avp::cc_correlation_id.code] = Member::cc_correlation_id;
+  members[avp::service_identifier.code] = Member::service_identifier;
+  members[avp::requested_service_unit.code] = Member::requested_service_unit;
+  members[avp::used_service_unit.code] = Member::used_service_unit;
+  members[avp::proxy_info.code] = Member::proxy_info;
+  members[avp::route_record.code] = Member::route_record;
+  return members;
+}();
+
+// The facts of Service-Information that are noted, by their codes: all of 3GPP but the first.
+enum class Fact : u8 {
+  none,
+  called_station_id,
+  rat_type,
+  sgsn_mcc_mnc,
+  user_location,
+  calling_party,
+  called_party,
+  requested_party,
+  charging_rule_base,
+  role_of_node,
+};
+constexpr auto facts_of_code = [] {
+  std::array<Fact, 1280> facts{};
+  facts[avp::called_station_id.code] = Fact::called_station_id;
+  facts[avp::threegpp_rat_type.code] = Fact::rat_type;
+  facts[avp::threegpp_sgsn_mcc_mnc.code] = Fact::sgsn_mcc_mnc;
+  facts[avp::threegpp_user_location_info.code] = Fact::user_location;
+  facts[avp::calling_party_address.code] = Fact::calling_party;
+  facts[avp::called_party_address.code] = Fact::called_party;
+  facts[avp::requested_party_address.code] = Fact::requested_party;
+  facts[avp::charging_rule_base_name.code] = Fact::charging_rule_base;
+  facts[avp::role_of_node.code] = Fact::role_of_node;
+  return facts;
+}();
+
 ReportingReason reporting_reason(u32 value) {
   return value <= static_cast<u32>(ReportingReason::unused_quota_timer)
              ? static_cast<ReportingReason>(value)
@@ -69,7 +154,7 @@ class Decoder {
       const AvpStep step = cursor.next(avp);
       if (step != AvpStep::avp) [[unlikely]] {
         if (step == AvpStep::end) break;
-        return refuse_step(step, avp, cursor, refusal_);
+        return refuse_step(step, avp, cursor.rest(), refusal_);
       }
       if (!count_one() || !take(avp)) [[unlikely]]
         return false;
@@ -91,7 +176,7 @@ class Decoder {
       } else if (step == AvpStep::end) {
         return true;
       } else {
-        refuse_step(step, avp, cursor, refusal_);
+        refuse_step(step, avp, cursor.rest(), refusal_);
       }
       refusal_.wrap(group);
       return false;
@@ -138,29 +223,29 @@ class Decoder {
     data = avp.data();
     return true;
   }
-  bool other(const Avp& avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
+  bool other(Avp avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
 
-  bool take(const Avp& avp);
-  bool take_3gpp(const Avp& avp);
-  bool take_type(const Avp& avp);
-  bool take_requested_action(const Avp& avp);
-  bool take_application(const Avp& avp);
-  bool take_vendor_application(const Avp& avp);
-  bool take_event_timestamp(const Avp& avp);
-  bool take_subscription_id(const Avp& avp, u32 depth);
-  bool take_proxy_info(const Avp& avp);
-  bool take_route_record(const Avp& avp);
-  bool take_command_units(const Avp& avp);
-  bool take_mscc(const Avp& avp);
-  bool take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen);
-  bool take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units);
-  bool take_used(const Avp& avp, u32 depth, u8& count);
-  bool take_unit(const Avp& avp, u32 depth, Units& units);
-  bool take_money(const Avp& avp, u32 depth, MoneyValue& money);
-  bool take_unit_value(const Avp& avp, u32 depth, MoneyValue& money);
-  bool take_service(const Avp& group, u32 depth);
-  bool take_service_group(const Avp& avp, u32 depth);
-  void note_fact(const Avp& avp);
+  bool take(Avp avp);
+  bool take_3gpp(Avp avp);
+  bool take_type(Avp avp);
+  bool take_requested_action(Avp avp);
+  bool take_application(Avp avp);
+  bool take_vendor_application(Avp avp);
+  bool take_event_timestamp(Avp avp);
+  bool take_subscription_id(Avp avp, u32 depth);
+  bool take_proxy_info(Avp avp);
+  bool take_route_record(Avp avp);
+  bool take_command_units(Avp avp);
+  bool take_mscc(Avp avp);
+  bool take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen);
+  bool take_requested(Avp avp, u32 depth, Requested& requested, Units& units);
+  bool take_used(Avp avp, u32 depth, u8& count);
+  bool take_unit(Avp avp, u32 depth, Units& units);
+  bool take_money(Avp avp, u32 depth, MoneyValue& money);
+  bool take_unit_value(Avp avp, u32 depth, MoneyValue& money);
+  bool take_service(Avp group, u32 depth);
+  bool take_service_group(Avp avp, u32 depth);
+  void note_fact(Avp avp);
   bool finish();
 
   CreditControlRequest& out_;
@@ -171,66 +256,67 @@ class Decoder {
   Avp first_mscc_;
 };
 
-bool Decoder::take(const Avp& avp) {
+bool Decoder::take(Avp avp) {
   if (avp.vendor != 0) return take_3gpp(avp);
-  switch (avp.code) {
-    case avp::session_id.code:
+  switch (avp.code < members_of_code.size() ? members_of_code[avp.code] : Member::other) {
+    case Member::session_id:
       return once(seen_session_id, avp) && name(avp, out_.session_id);
-    case avp::origin_host.code:
+    case Member::origin_host:
       // Some clients send their own name twice: the first counts.
       if (seen_ & seen_origin_host) return true;
       return once(seen_origin_host, avp) && name(avp, out_.origin_host);
-    case avp::origin_realm.code:
+    case Member::origin_realm:
       if (seen_ & seen_origin_realm) return true;
       return once(seen_origin_realm, avp) && name(avp, out_.origin_realm);
-    case avp::destination_realm.code:
+    case Member::destination_realm:
       return once(seen_destination_realm, avp) && view(avp, out_.destination_realm);
-    case avp::destination_host.code:
+    case Member::destination_host:
       return once(seen_destination_host, avp) && view(avp, out_.destination_host);
-    case avp::auth_application_id.code:
+    case Member::auth_application_id:
       return once(seen_application_alone, avp) && take_application(avp);
-    case avp::vendor_specific_application_id.code:
+    case Member::vendor_specific_application_id:
       return take_vendor_application(avp);
-    case avp::service_context_id.code:
+    case Member::service_context_id:
       return once(seen_service_context_id, avp) && view(avp, out_.service_context_id);
-    case avp::cc_request_type.code:
+    case Member::cc_request_type:
       return once(seen_type, avp) && take_type(avp);
-    case avp::cc_request_number.code:
+    case Member::cc_request_number:
       return once(seen_number, avp) && number(avp, out_.number);
-    case avp::multiple_services_credit_control.code:
+    case Member::multiple_services_credit_control:
       return take_mscc(avp);
-    case avp::subscription_id.code:
+    case Member::subscription_id:
       return take_subscription_id(avp, 1);
-    case avp::event_timestamp.code:
+    case Member::event_timestamp:
       return once(seen_event_timestamp, avp) && take_event_timestamp(avp);
-    case avp::origin_state_id.code:
+    case Member::origin_state_id:
       return once(seen_origin_state_id, avp) && number(avp, out_.origin_state_id);
-    case avp::termination_cause.code:
+    case Member::termination_cause:
       return once(seen_termination_cause, avp) && number(avp, out_.termination_cause);
-    case avp::requested_action.code:
+    case Member::requested_action:
       return once(seen_requested_action, avp) && take_requested_action(avp);
-    case avp::multiple_services_indicator.code:
+    case Member::multiple_services_indicator:
       return once(seen_multiple_services_indicator, avp) &&
              number(avp, out_.multiple_services_indicator);
-    case avp::user_name.code:
+    case Member::user_name:
       return once(seen_user_name, avp) && view(avp, out_.user_name);
-    case avp::cc_correlation_id.code:
+    case Member::cc_correlation_id:
       return once(seen_correlation_id, avp) && view(avp, out_.cc_correlation_id);
-    case avp::service_identifier.code:
+    case Member::service_identifier:
       return once(seen_service_identifier, avp) && number(avp, out_.service_identifier);
-    case avp::requested_service_unit.code:
-    case avp::used_service_unit.code:
+    case Member::requested_service_unit:
+    case Member::used_service_unit:
       return take_command_units(avp);
-    case avp::proxy_info.code:
+    case Member::proxy_info:
       return take_proxy_info(avp);
-    case avp::route_record.code:
+    case Member::route_record:
       return take_route_record(avp);
-    default:
-      return other(avp, 1);
+    case Member::other:
+      break;
   }
+  return other(avp, 1);
 }
 
-bool Decoder::take_3gpp(const Avp& avp) {
+bool Decoder::take_3gpp(Avp avp) {
   if (avp.is(avp::service_information)) {
     if (!once(seen_service_information, avp)) return false;
     out_.facts.service_information = avp.data();
@@ -241,7 +327,7 @@ bool Decoder::take_3gpp(const Avp& avp) {
   return other(avp, 1);
 }
 
-bool Decoder::take_type(const Avp& avp) {
+bool Decoder::take_type(Avp avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   if (value < 1 || value > 4) return refuse_value(avp, refusal_);
@@ -249,7 +335,7 @@ bool Decoder::take_type(const Avp& avp) {
   return true;
 }
 
-bool Decoder::take_requested_action(const Avp& avp) {
+bool Decoder::take_requested_action(Avp avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   if (value > 3) return refuse_value(avp, refusal_);
@@ -257,7 +343,7 @@ bool Decoder::take_requested_action(const Avp& avp) {
   return true;
 }
 
-bool Decoder::take_application(const Avp& avp) {
+bool Decoder::take_application(Avp avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   // It must say what the header says.
@@ -266,20 +352,20 @@ bool Decoder::take_application(const Avp& avp) {
   return true;
 }
 
-bool Decoder::take_vendor_application(const Avp& avp) {
+bool Decoder::take_vendor_application(Avp avp) {
   return walk(avp, [this](const Avp& member) {
     return member.is(avp::auth_application_id) ? take_application(member) : other(member, 2);
   });
 }
 
-bool Decoder::take_event_timestamp(const Avp& avp) {
+bool Decoder::take_event_timestamp(Avp avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   out_.event_timestamp = instant_of_time(value);
   return true;
 }
 
-bool Decoder::take_subscription_id(const Avp& avp, u32 depth) {
+bool Decoder::take_subscription_id(Avp avp, u32 depth) {
   if (out_.subscription_id_count == subscription_id_count_max)
     return refuse_repeated(avp, refusal_);
   SubscriptionId& id = out_.subscription_id_pool[out_.subscription_id_count];
@@ -309,27 +395,27 @@ bool Decoder::take_subscription_id(const Avp& avp, u32 depth) {
   return true;
 }
 
-bool Decoder::take_proxy_info(const Avp& avp) {
+bool Decoder::take_proxy_info(Avp avp) {
   if (!other(avp, 1)) return false;
   if (out_.proxy_info_count == proxy_info_count_max) return refuse_repeated(avp, refusal_);
   out_.proxy_info_pool[out_.proxy_info_count++] = avp.whole();
   return true;
 }
 
-bool Decoder::take_route_record(const Avp& avp) {
+bool Decoder::take_route_record(Avp avp) {
   if (out_.route_record_count == route_record_count_max) return refuse_repeated(avp, refusal_);
   out_.route_record_pool[out_.route_record_count++] = avp.data();
   return true;
 }
 
-bool Decoder::take_command_units(const Avp& avp) {
+bool Decoder::take_command_units(Avp avp) {
   command_units_ = avp;
   if (avp.is(avp::used_service_unit)) return take_used(avp, 1, out_.used_count);
   return once(seen_requested_units, avp) &&
          take_requested(avp, 1, out_.requested, out_.requested_units);
 }
 
-bool Decoder::take_mscc(const Avp& avp) {
+bool Decoder::take_mscc(Avp avp) {
   if (out_.mscc_count == mscc_count_max) return refuse_repeated(avp, refusal_);
   if (out_.mscc_count == 0) first_mscc_ = avp;
   RequestMscc& mscc = out_.mscc_pool[out_.mscc_count++];
@@ -340,7 +426,7 @@ bool Decoder::take_mscc(const Avp& avp) {
   return walk(avp, [&](const Avp& member) { return take_mscc_member(member, mscc, seen); });
 }
 
-bool Decoder::take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen) {
+bool Decoder::take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen) {
   enum : u32 { seen_group = 1, seen_requested = 2 };
   if (avp.vendor != 0) {
     // Repeated reasons are allowed here (TS 32.299): the first counts.
@@ -373,14 +459,14 @@ bool Decoder::take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen) {
   }
 }
 
-bool Decoder::take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units) {
+bool Decoder::take_requested(Avp avp, u32 depth, Requested& requested, Units& units) {
   if (!walk(avp, [&](const Avp& member) { return take_unit(member, depth + 1, units); }))
     return false;
   requested = units.kinds == 0 ? Requested::empty : Requested::units;
   return true;
 }
 
-bool Decoder::take_used(const Avp& avp, u32 depth, u8& count) {
+bool Decoder::take_used(Avp avp, u32 depth, u8& count) {
   if (out_.used_pool_count == used_units_count_max) return refuse_repeated(avp, refusal_);
   UsedUnits& used = out_.used_pool[out_.used_pool_count++];
   used = {};
@@ -402,7 +488,7 @@ bool Decoder::take_used(const Avp& avp, u32 depth, u8& count) {
   });
 }
 
-bool Decoder::take_unit(const Avp& avp, u32 depth, Units& units) {
+bool Decoder::take_unit(Avp avp, u32 depth, Units& units) {
   u8 kind = 0;
   u64* value = nullptr;
   if (avp.vendor != 0) return other(avp, depth);
@@ -438,7 +524,7 @@ bool Decoder::take_unit(const Avp& avp, u32 depth, Units& units) {
   return kind == unit_time ? number(avp, units.time_s) : take_money(avp, depth, units.money);
 }
 
-bool Decoder::take_money(const Avp& avp, u32 depth, MoneyValue& money) {
+bool Decoder::take_money(Avp avp, u32 depth, MoneyValue& money) {
   bool has_value = false;
   const bool is_sound = walk(avp, [&](const Avp& member) {
     if (member.is(avp::currency_code)) return number(member, money.currency_code);
@@ -454,7 +540,7 @@ bool Decoder::take_money(const Avp& avp, u32 depth, MoneyValue& money) {
   return false;
 }
 
-bool Decoder::take_unit_value(const Avp& avp, u32 depth, MoneyValue& money) {
+bool Decoder::take_unit_value(Avp avp, u32 depth, MoneyValue& money) {
   bool has_digits = false;
   const bool is_sound = walk(avp, [&](const Avp& member) {
     if (member.is(avp::exponent)) {
@@ -478,21 +564,19 @@ bool Decoder::take_unit_value(const Avp& avp, u32 depth, MoneyValue& money) {
 }
 
 // Service-Information and the groups in it: judged as a whole, a few facts noted.
-bool Decoder::take_service(const Avp& group, u32 depth) {
+bool Decoder::take_service(Avp group, u32 depth) {
   if (depth >= avp_depth_max) return refuse_limits(refusal_);
   return walk(group, [this, depth](const Avp& avp) {
     const AvpShape shape = shape_of(avp.code, avp.vendor);
-    if (shape == AvpShape::unknown) [[unlikely]]
-      return !avp.is_mandatory() || refuse_unknown(avp, refusal_);
     if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
-      return refuse_length(avp, refusal_);
+      return ignore_or_refuse(avp, shape, refusal_);
     if (shape == AvpShape::grouped) return take_service_group(avp, depth + 1);
-    note_fact(avp);
+    if (avp.code < facts_of_code.size() && facts_of_code[avp.code] != Fact::none) note_fact(avp);
     return true;
   });
 }
 
-bool Decoder::take_service_group(const Avp& avp, u32 depth) {
+bool Decoder::take_service_group(Avp avp, u32 depth) {
   if (avp.is(avp::subscription_id)) return take_subscription_id(avp, depth);
   if (!take_service(avp, depth)) return false;
   Avp data;
@@ -502,43 +586,41 @@ bool Decoder::take_service_group(const Avp& avp, u32 depth) {
   return true;
 }
 
-void Decoder::note_fact(const Avp& avp) {
-  ServiceFacts& facts = out_.facts;
+void Decoder::note_fact(Avp avp) {
   Bytes* fact = nullptr;
-  if (avp.vendor == 0) {
-    if (avp.code != avp::called_station_id.code) return;
-    fact = &facts.called_station_id;
-  } else if (avp.vendor == vendor_3gpp) {
-    switch (avp.code) {
-      case avp::threegpp_rat_type.code:
-        fact = &facts.rat_type;
-        break;
-      case avp::threegpp_sgsn_mcc_mnc.code:
-        fact = &facts.sgsn_mcc_mnc;
-        break;
-      case avp::threegpp_user_location_info.code:
-        fact = &facts.user_location;
-        break;
-      case avp::calling_party_address.code:
-        fact = &facts.calling_party;
-        break;
-      case avp::called_party_address.code:
-        fact = &facts.called_party;
-        break;
-      case avp::requested_party_address.code:
-        fact = &facts.requested_party;
-        break;
-      case avp::charging_rule_base_name.code:
-        fact = &facts.charging_rule_base;
-        break;
-      case avp::role_of_node.code:
-        fact = &facts.role_of_node;
-        break;
-      default:
-        return;
-    }
+  switch (facts_of_code[avp.code]) {
+    case Fact::none:
+      return;
+    case Fact::called_station_id:
+      fact = &out_.facts.called_station_id;
+      break;
+    case Fact::rat_type:
+      fact = &out_.facts.rat_type;
+      break;
+    case Fact::sgsn_mcc_mnc:
+      fact = &out_.facts.sgsn_mcc_mnc;
+      break;
+    case Fact::user_location:
+      fact = &out_.facts.user_location;
+      break;
+    case Fact::calling_party:
+      fact = &out_.facts.calling_party;
+      break;
+    case Fact::called_party:
+      fact = &out_.facts.called_party;
+      break;
+    case Fact::requested_party:
+      fact = &out_.facts.requested_party;
+      break;
+    case Fact::charging_rule_base:
+      fact = &out_.facts.charging_rule_base;
+      break;
+    case Fact::role_of_node:
+      fact = &out_.facts.role_of_node;
+      break;
   }
-  if (fact != nullptr && fact->empty()) *fact = avp.data();
+  const u32 vendor = avp.code == avp::called_station_id.code ? 0 : vendor_3gpp;
+  if (avp.vendor == vendor && fact->empty()) *fact = avp.data();
 }
 
 bool Decoder::finish() {

@@ -26,7 +26,7 @@ std::size_t header_size(const AvpId& id) {
 }
 
 AvpId id_of(const Avp& avp) {
-  return {avp.code, avp.vendor, avp.flags, AvpType::unknown};
+  return {avp.code, avp.vendor, static_cast<u8>(avp.flags), AvpType::unknown};
 }
 
 std::size_t least_data_bytes(u32 code, u32 vendor) {
@@ -91,36 +91,41 @@ void Refusal::wrap(const Avp& group) {
   write_avp_header(failed_.data(), id, failed_bytes_);
 }
 
-bool refuse_step(AvpStep step, const Avp& avp, const AvpCursor& cursor, Refusal& refusal) {
+bool refuse_step(AvpStep step, Avp avp, Bytes rest, Refusal& refusal) {
   if (step == AvpStep::bad_flags) {
     refusal.set(ResultCode::invalid_avp_bits);
     refusal.add_offender(avp);
   } else {
     refusal.set(ResultCode::invalid_avp_length);
-    refusal.add_bad_length(cursor.rest());
+    refusal.add_bad_length(rest);
   }
   return false;
 }
 
-bool refuse_length(const Avp& avp, Refusal& refusal) {
+bool refuse_length(Avp avp, Refusal& refusal) {
   refusal.set(ResultCode::invalid_avp_length);
   refusal.add_bad_length(avp.whole());
   return false;
 }
 
-bool refuse_unknown(const Avp& avp, Refusal& refusal) {
+bool ignore_or_refuse(Avp avp, AvpShape shape, Refusal& refusal) {
+  if (shape != AvpShape::unknown) return refuse_length(avp, refusal);
+  return !avp.is_mandatory() || refuse_unknown(avp, refusal);
+}
+
+bool refuse_unknown(Avp avp, Refusal& refusal) {
   refusal.set(ResultCode::avp_unsupported);
   refusal.add_offender(avp);
   return false;
 }
 
-bool refuse_value(const Avp& avp, Refusal& refusal) {
+bool refuse_value(Avp avp, Refusal& refusal) {
   refusal.set(ResultCode::invalid_avp_value);
   refusal.add_offender(avp);
   return false;
 }
 
-bool refuse_repeated(const Avp& avp, Refusal& refusal) {
+bool refuse_repeated(Avp avp, Refusal& refusal) {
   refusal.set(ResultCode::avp_occurs_too_many_times);
   refusal.add_offender(avp);
   return false;
@@ -137,10 +142,10 @@ bool refuse_limits(Refusal& refusal) {
   return false;
 }
 
-bool check_avp(const Avp& avp, u32 depth, WalkBudget& budget, Refusal& refusal) {
+bool check_avp(Avp avp, u32 depth, WalkBudget& budget, Refusal& refusal) {
   const AvpShape shape = shape_of(avp.code, avp.vendor);
-  if (shape == AvpShape::unknown) return !avp.is_mandatory() || refuse_unknown(avp, refusal);
-  if (!has_right_size(shape, avp.data_bytes())) return refuse_length(avp, refusal);
+  if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
+    return ignore_or_refuse(avp, shape, refusal);
   if (shape != AvpShape::grouped || avp.data_bytes() == 0) return true;
   if (depth >= avp_depth_max) return refuse_limits(refusal);
   if (check_avps(avp.data(), depth + 1, budget, refusal)) return true;
@@ -154,7 +159,7 @@ bool check_avps(Bytes octets, u32 depth, WalkBudget& budget, Refusal& refusal) {
   for (;;) {
     const AvpStep step = cursor.next(avp);
     if (step == AvpStep::end) return true;
-    if (step != AvpStep::avp) return refuse_step(step, avp, cursor, refusal);
+    if (step != AvpStep::avp) return refuse_step(step, avp, cursor.rest(), refusal);
     if (budget.avps_left-- == 0) return refuse_limits(refusal);
     if (!check_avp(avp, depth, budget, refusal)) return false;
   }

@@ -71,33 +71,22 @@ struct WalkBudget {
   u32 avps_left = avp_count_max;
 };
 
-// False if the data of a known AVP cannot have the length that it has.
-[[gnu::always_inline]] inline bool has_right_size(AvpShape shape, u32 data_bytes) {
-  switch (shape) {
-    case AvpShape::four:
-      return data_bytes == 4;
-    case AvpShape::eight:
-      return data_bytes == 8;
-    case AvpShape::two_or_more:
-      return data_bytes >= 2;
-    default:
-      return true;
-  }
-}
-
 // The refusals of a walk; each returns false, so that a decoder can return its result.
-// `step` is bad_length or bad_flags, `avp` what the cursor gave with it.
-bool refuse_step(AvpStep step, const Avp& avp, const AvpCursor& cursor, Refusal& refusal);
-bool refuse_length(const Avp& avp, Refusal& refusal);
-bool refuse_unknown(const Avp& avp, Refusal& refusal);
-bool refuse_value(const Avp& avp, Refusal& refusal);
-bool refuse_repeated(const Avp& avp, Refusal& refusal);
+// They take copies: a decoder's cursor and AVP then stay in registers, for no address is taken.
+// `step` is bad_length or bad_flags, `avp` what the cursor gave with it, `rest` its rest.
+bool refuse_step(AvpStep step, Avp avp, Bytes rest, Refusal& refusal);
+bool refuse_length(Avp avp, Refusal& refusal);
+bool refuse_unknown(Avp avp, Refusal& refusal);
+// What to do when has_right_size is false: true if it is unknown and may be ignored.
+[[gnu::cold]] bool ignore_or_refuse(Avp avp, AvpShape shape, Refusal& refusal);
+bool refuse_value(Avp avp, Refusal& refusal);
+bool refuse_repeated(Avp avp, Refusal& refusal);
 bool refuse_missing(const AvpId& id, Refusal& refusal);
 bool refuse_limits(Refusal& refusal);
 
 // Judges an AVP that the caller does not look into: known or not, its size, and the members of a
 // known group. `depth` is that of `avp`, 1 for one that stands in the message itself.
-[[nodiscard]] bool check_avp(const Avp& avp, u32 depth, WalkBudget& budget, Refusal& refusal);
+[[nodiscard]] bool check_avp(Avp avp, u32 depth, WalkBudget& budget, Refusal& refusal);
 // Judges all AVPs of a message or group.
 [[nodiscard]] bool check_avps(Bytes octets, u32 depth, WalkBudget& budget, Refusal& refusal);
 

@@ -58,7 +58,7 @@ constexpr DataSize data_size(AvpType type) {
 
 // What a decoder needs to know of an AVP, in one octet: enough to judge its length and to decide
 // whether to look into it.
-enum class AvpShape : u8 { unknown, any, grouped, four, eight, two_or_more };
+enum class AvpShape : u8 { unknown, any, grouped, two_or_more, four, eight };
 
 constexpr AvpShape shape_of_type(AvpType type) {
   if (type == AvpType::unknown) return AvpShape::unknown;
@@ -66,6 +66,22 @@ constexpr AvpShape shape_of_type(AvpType type) {
   const DataSize size = data_size(type);
   if (!size.is_exact) return size.bytes == 0 ? AvpShape::any : AvpShape::two_or_more;
   return size.bytes == 4 ? AvpShape::four : AvpShape::eight;
+}
+
+// The lengths of data that a shape allows: from `least` on, `span` more.
+struct ShapeSize {
+  u32 least_bytes = 0;
+  u32 span_bytes = 0;
+};
+inline constexpr ShapeSize shape_sizes[] = {
+    {1 << 24, 0},  // unknown: none, so that one comparison finds both
+    {0, 0xffffff}, {0, 0xffffff}, {2, 0xffffff}, {4, 0}, {8, 0},
+};
+
+// False if data of this length cannot be that of an AVP of this shape, and if the AVP is unknown.
+[[gnu::always_inline]] constexpr bool has_right_size(AvpShape shape, u32 data_bytes) {
+  const ShapeSize size = shape_sizes[static_cast<u8>(shape)];
+  return data_bytes - size.least_bytes <= size.span_bytes;
 }
 
 // An AVP's identity, with the flags that we send it with.

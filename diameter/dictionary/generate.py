@@ -71,32 +71,33 @@ def id_literal(avp):
 
 
 def shapes(folder):
+    """One table for both vendors, the second behind the first, so that decoders touch one table."""
+    avps = load_avps(folder)
+    mine = {v: {a["code"]: a for a in avps if a["vendor"] == v} for v in DIRECT_VENDORS}
+    limits = [max(mine[v]) + 1 for v in DIRECT_VENDORS]
+    size = sum(limits)
     lines = [HEAD, "#pragma once\n", "#include <array>\n",
              '#include "diameter/dictionary_types.hh"\n',
-             "namespace tollgate::diameter {\n"]
-    avps = load_avps(folder)
-    for vendor in DIRECT_VENDORS:
-        mine = {a["code"]: a for a in avps if a["vendor"] == vendor}
-        size = max(mine) + 1
-        lines.append(f"inline constexpr std::array<AvpShape, {size}> shapes_of_vendor_{vendor} = [] {{")
-        lines.append(f"  std::array<AvpShape, {size}> shapes{{}};")
-        by_type = {}
-        for code, avp in mine.items():
-            by_type.setdefault(avp["type"], []).append(code)
-        for kind, codes in sorted(by_type.items()):
-            lines.append(f"  for (const u16 code : {{{', '.join(f'u16{{{c}}}' for c in codes)}}})")
-            lines.append(f"    shapes[code] = shape_of_type(AvpType::{kind});")
-        lines.append("  return shapes;\n}();\n")
-    lines.append("[[gnu::always_inline]] inline AvpShape shape_of(u32 code, u32 vendor) {")
-    for vendor in DIRECT_VENDORS:
-        table = f"shapes_of_vendor_{vendor}"
-        lines.append(f"  if (vendor == {vendor})")
-        lines.append(f"    return code < {table}.size() ? {table}[code] : AvpShape::unknown;")
+             "namespace tollgate::diameter {\n",
+             f"inline constexpr std::array<AvpShape, {size}> avp_shapes = [] {{",
+             f"  std::array<AvpShape, {size}> shapes{{}};",
+             "  // What is not set stays unknown."]
+    by_type = {}
+    for vendor, first in zip(DIRECT_VENDORS, (0, limits[0])):
+        for code, avp in mine[vendor].items():
+            by_type.setdefault(avp["type"], []).append(first + code)
+    for kind, places in sorted(by_type.items()):
+        lines.append(f"  for (const u16 place : {{{', '.join(f'u16{{{p}}}' for p in places)}}})")
+        lines.append(f"    shapes[place] = shape_of_type(AvpType::{kind});")
+    lines.append("  return shapes;\n}();\n")
     for avp in avps:
         if avp["vendor"] not in DIRECT_VENDORS:
-            lines.append(f"  if (vendor == {avp['vendor']} && code == {avp['code']})")
-            lines.append(f"    return shape_of_type(AvpType::{avp['type']});")
-    lines.append("  return AvpShape::unknown;\n}\n\n}  // namespace tollgate::diameter")
+            lines.append(f"// {avp['name']} ({avp['code']}, {avp['vendor']}) is taken for unknown.")
+    lines += ["[[gnu::always_inline]] inline AvpShape shape_of(u32 code, u32 vendor) {",
+              f"  if (vendor == {DIRECT_VENDORS[1]} && code < {limits[1]})",
+              f"    return avp_shapes[{limits[0]} + code];",
+              f"  return vendor == 0 && code < {limits[0]} ? avp_shapes[code] : AvpShape::unknown;",
+              "}\n\n}  // namespace tollgate::diameter"]
     return lines
 
 
