@@ -9,17 +9,28 @@
 // tells which.
 #pragma once
 
-#include <source_location>
-
 namespace tollgate {
+
+// Where a check stands. Not std::source_location: the compiler that builds the fuzzers (clang 14)
+// has none.
+struct SourcePlace {
+  const char* file = "";
+  unsigned line = 0;
+  const char* function = "";
+
+  static constexpr SourcePlace here(const char* file = __builtin_FILE(),
+                                    unsigned line = __builtin_LINE(),
+                                    const char* function = __builtin_FUNCTION()) noexcept {
+    return {file, line, function};
+  }
+};
 
 // Prints "file:line: function: what" on standard error and aborts. Never returns.
 [[noreturn, gnu::cold, gnu::noinline]] void check_failed(const char* what,
-                                                         std::source_location where) noexcept;
+                                                         SourcePlace where) noexcept;
 
-[[gnu::always_inline]] constexpr void check(
-    bool holds, const char* what,
-    std::source_location where = std::source_location::current()) noexcept {
+[[gnu::always_inline]] constexpr void check(bool holds, const char* what,
+                                            SourcePlace where = SourcePlace::here()) noexcept {
   if (!holds) [[unlikely]]
     check_failed(what, where);
 }

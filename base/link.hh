@@ -155,8 +155,10 @@ class LinkConsumer {
 
   void release() { link_->head.store(head_, std::memory_order_release); }
 
-  // Steps back to what was released: frames seen since come again.
-  void rewind() { head_ = link_->head.load(std::memory_order_relaxed); }
+  // Where the next frame will be taken from. A frame that cannot be handled yet is put back by
+  // `rewind(position before it)`, and comes again.
+  u64 position() const { return head_; }
+  void rewind(u64 position) { head_ = position; }
 
   // True if all that was published has been taken.
   bool is_drained() const { return head_ == link_->tail.load(std::memory_order_acquire); }

@@ -33,11 +33,10 @@ inline constexpr u32 group_magic = 0x31474754;    // "TGG1"
 struct SegmentHeader {
   u32 magic = segment_magic;
   u16 layout = journal_layout;
-  u16 stream = 0;          // one a journal tile
-  u64 number = 0;          // of the file, counted from 1
-  u64 first_sequence = 0;  // of the first group in it
-  u64 bytes = 0;           // of the whole file
-  u64 appliance = 0;       // random, made with the folder: a foreign file is told apart
+  u16 stream = 0;     // one a journal tile
+  u64 number = 0;     // of the file, counted from 1
+  u64 bytes = 0;      // of the whole file
+  u64 appliance = 0;  // random, made with the folder: a foreign file is told apart
   u32 reserved = 0;
   u32 crc = 0;  // of all before
 };

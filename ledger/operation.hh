@@ -45,11 +45,11 @@ class Burst {
   void begin();
   void commit();
 
-  // True if one more operation of any size fits the undo log and the link. If not: commit, and try
-  // again after the journal tile has made room.
-  bool has_room() {
-    return undo_.used_bytes + operation_bytes_max <= UndoMemory::log_bytes &&
-           journal_.has_room(2 * entry_bytes_max);
+  // True if one more operation that writes at most `entry_bytes` fits the undo log and the link. If
+  // not: commit, and try again after the journal tile has made room.
+  bool has_room(u64 entry_bytes) {
+    return undo_.used_bytes + 2 * entry_bytes <= UndoMemory::log_bytes &&
+           journal_.has_room(2 * entry_bytes);
   }
 
   // After a crash: rolls back what was not published. True if there was something to roll back.
@@ -61,8 +61,6 @@ class Burst {
   LinkProducer& journal() { return journal_; }
 
  private:
-  static constexpr u64 operation_bytes_max = 96 * 1024;
-
   UndoMemory& undo_;
   u8* ledger_base_;
   LinkProducer& journal_;

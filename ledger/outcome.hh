@@ -26,7 +26,7 @@ enum class [[nodiscard]] Outcome : u16{
     session_forgotten = 12,  // the session is known, the answer to that old number no more
     session_closed = 13,     // an update after the end of its session
     account_exists = 14, identity_taken = 15, bucket_unknown = 16, account_has_sessions = 17,
-    too_many_identities = 18,
+    too_many_identities = 18, other_shard = 19,
     // may he
     account_inactive = 20, account_suspended = 21, account_expired = 22, service_barred = 23,
     // how much
@@ -64,6 +64,8 @@ inline constexpr std::array outcome_table = {
                "the account has open sessions"},
     OutcomeRow{Outcome::too_many_identities, "too_many_identities",
                "an account has at most four identities"},
+    OutcomeRow{Outcome::other_shard, "other_shard",
+               "the two accounts lie in different shards, between which nothing is moved yet"},
     OutcomeRow{Outcome::account_inactive, "account_inactive", "the account is not active yet"},
     OutcomeRow{Outcome::account_suspended, "account_suspended", "the account is suspended"},
     OutcomeRow{Outcome::account_expired, "account_expired", "the account has expired"},

@@ -96,20 +96,20 @@ struct Quota {
   UnitKind kind = UnitKind::none;
   u8 hold_count = 0;
   u8 reserved0 = 0;
-  u32 next = 0;      // extension record of the next quota of this session
-  Quantity granted;  // octets, milliseconds, events; of the grant that is out
-  Quantity used;     // charged in this session, in the unit that the price counts
-  Money cost;        // charged in this session
+  u32 next = 0;            // extension record of the next quota of this session
+  Quantity granted;        // octets, milliseconds, events; of the grant that is out
+  Quantity used_by_money;  // charged in this session, in the unit that the price counts
+  Quantity used_by_allowance;
+  Money cost;  // charged in this session
   i64 used_input_octets = 0;
   i64 used_output_octets = 0;
   u32 used_seconds = 0;
   u32 used_events = 0;
   std::array<u32, holds_per_quota_max> hold_bucket{};
   std::array<Amount, holds_per_quota_max> hold_amount{};
+  u32 validity_s = 0;  // of the grant that is out
   Unit cost_unit = Unit::none;
   u16 reserved1 = 0;
-  u32 rule = 0;  // of the tariff, as last priced
-  u64 reserved2 = 0;
 };
 static_assert(sizeof(Quota) == 128);
 

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/charge.hh"
+
+#include "app/quota.hh"
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Answer;
+using ledger::Outcome;
+using ledger::Pool;
+using ledger::Session;
+using ledger::SessionState;
+
+constexpr u32 head_first_word = 2;
+constexpr u32 head_word_count = 4;
+static_assert(offsetof(Session, account) == head_first_word * 8, "the words of touch_head");
+static_assert(offsetof(Session, started_ns) == (head_first_word + head_word_count) * 8,
+              "the words of touch_head");
+constexpr u32 window_bits = 64;
+
+const Answer* find_answer(const Session& session, const ChargeRequest& request) {
+  for (const Answer& answer : session.answers) {
+    if (answer.type == static_cast<u8>(request.kind) && answer.number == request.number) {
+      return &answer;
+    }
+  }
+  return nullptr;
+}
+
+bool was_seen(const Session& session, u32 number) {
+  if (session.update_seen == 0 || number > session.update_last) return false;
+  const u32 age = session.update_last - number;
+  return age >= window_bits || ((session.update_seen >> age) & 1) != 0;
+}
+
+void mark_seen(Session& session, u32 number) {
+  if (session.update_seen == 0 || number > session.update_last) {
+    const u32 step = session.update_seen == 0 ? 0 : number - session.update_last;
+    session.update_seen = step >= window_bits ? 1 : (session.update_seen << step) | 1;
+    session.update_last = number;
+    return;
+  }
+  session.update_seen |= u64{1} << (session.update_last - number);
+}
+
+void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
+  answer = {};
+  answer.rating_group = service.rating_group;
+  answer.service_identifier = service.service_identifier;
+  answer.flags = service.flags;
+}
+
+}  // namespace
+
+Outcome Charger::account_outcome(const ledger::Shard& shard, u32 account_index) const {
+  if (!shard.is_account(account_index)) return Outcome::account_unknown;
+  switch (shard.account(account_index).state) {
+    case ledger::AccountState::active:
+      return Outcome::ok;
+    case ledger::AccountState::inactive:
+      return Outcome::account_inactive;
+    case ledger::AccountState::suspended:
+      return Outcome::account_suspended;
+    case ledger::AccountState::expired:
+      return Outcome::account_expired;
+    case ledger::AccountState::free:
+      break;
+  }
+  return Outcome::account_unknown;
+}
+
+// ok: the stored answer is in frame_. session_unknown: this is not a repetition.
+Outcome Charger::find_repeated(const ledger::Shard& shard, u32 session_index,
+                               const ChargeRequest& request) {
+  if (session_index == 0) return Outcome::session_unknown;
+  const Session& session = shard.session(session_index);
+  if (const Answer* stored = find_answer(session, request)) {
+    load_answer(shard, *stored);
+    frame_.answer.flags |= ledger::answer_flag::is_repeated;
+    ++counters_.repeated;
+    return Outcome::ok;
+  }
+  switch (request.kind) {
+    case RequestKind::initial:
+    case RequestKind::event:
+      return Outcome::session_forgotten;
+    case RequestKind::update:
+      if (was_seen(session, request.number)) return Outcome::session_forgotten;
+      break;
+    case RequestKind::termination:
+    case RequestKind::none:
+      break;
+  }
+  return session.state == SessionState::open ? Outcome::session_unknown : Outcome::session_closed;
+}
+
+void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                     ChargeRequestView request, bool may_move) {
+  const ChargeRequest& head = request.head();
+  ++counters_.requests;
+  frame_.answer = {};
+  const u32 session_index = shard.find_session(head.session_hash, request.session_id());
+  Outcome outcome = find_repeated(shard, session_index, head);
+  if (outcome == Outcome::session_unknown) {
+    if (!may_move) {
+      outcome = Outcome::too_busy;
+      ++counters_.refused_no_room;
+    } else {
+      const u32 account =
+          session_index != 0 ? shard.session(session_index).account : head.account.index();
+      const ChargeContext context{.shard = shard,
+                                  .op = op,
+                                  .image = image,
+                                  .policy = policy_,
+                                  .account_index = account,
+                                  .service_context = head.service_context};
+      outcome = carry_out(context, request, session_index);
+    }
+  }
+  if (!op.has_changes()) {
+    // A refusal as a whole, or a repetition: nothing to journal, but the answer keeps its place.
+    if (outcome != Outcome::ok) {
+      frame_.answer = {};
+      frame_.answer.outcome = outcome;
+    }
+    frame_.answer.type = static_cast<u8>(head.kind);
+    frame_.answer.number = head.number;
+    op.set_answer_in_note(frame_.octets());
+  }
+  op.finish(ledger::EntryKind::request, head.tag);
+}
+
+Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView request,
+                           u32 session_index) {
+  switch (request.head().kind) {
+    case RequestKind::initial: {
+      ++counters_.initial;
+      const Outcome outcome = begin_session(context, request, session_index);
+      if (outcome != Outcome::ok) return outcome;
+      break;
+    }
+    case RequestKind::update:
+      ++counters_.update;
+      if (session_index == 0) return Outcome::session_unknown;
+      break;
+    case RequestKind::termination:
+      ++counters_.termination;
+      if (session_index == 0) return Outcome::session_unknown;
+      break;
+    case RequestKind::event:
+      ++counters_.event;
+      return event(context, request);
+    case RequestKind::none:
+      return Outcome::session_unknown;
+  }
+  serve(context, request, session_index);
+  return Outcome::ok;
+}
+
+Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView request,
+                               u32& session_index) {
+  const Outcome account = account_outcome(context.shard, context.account_index);
+  if (account != Outcome::ok) return account;
+  if (request.session_id().size() > ledger::session_id_bytes_max) {
+    return Outcome::session_id_too_long;
+  }
+  // Extensions: one a quota but for the first, and those of the answer.
+  const u32 extensions = request.head().service_count + request.head().service_count / 3 + 1u;
+  if (!context.shard.has_free_session() || context.shard.free_extensions() < extensions) {
+    ++counters_.refused_too_busy;
+    return Outcome::too_busy;
+  }
+  session_index = context.shard.take_session(
+      context.op, {.session_id = request.session_id(),
+                   .hash = request.head().session_hash,
+                   .deadline = context.op.now() + policy_.session_silence_max});
+  check(session_index != 0, "has_free_session was asked");
+  Session& session = context.shard.session(session_index);
+  session.account = context.account_index;
+  session.state = SessionState::open;
+  session.type = static_cast<u8>(request.head().kind);
+  session.service_context = request.head().service_context;
+  session.origin_host = request.head().origin_host;
+  ++context.account().open_sessions;
+  return Outcome::ok;
+}
+
+void Charger::touch_head(const ChargeContext& context, u32 session_index) {
+  context.op.change(context.shard.session(session_index), {.pool = Pool::session,
+                                                           .index = session_index,
+                                                           .at_word = head_first_word,
+                                                           .word_count = head_word_count});
+}
+
+void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 session_index) {
+  touch_head(base, session_index);
+  Session& session = base.shard.session(session_index);
+  ChargeContext context = base;
+  context.service_context = session.service_context;  // of the INITIAL; updates may leave it out
+  const ChargeRequest& head = request.head();
+  const bool is_last = head.kind == RequestKind::termination;
+  if (head.kind == RequestKind::update) mark_seen(session, head.number);
+
+  frame_.answer.type = static_cast<u8>(head.kind);
+  frame_.answer.number = head.number;
+  frame_.answer.service_count = static_cast<u8>(head.service_count);
+  u32 number = 0;
+  u32 validity_s = 0;
+  for (const ChargeService& service : request.services()) {
+    ledger::ServiceAnswer& answer = frame_.service(number++);
+    copy_key(service, answer);
+    serve_one(context, service, session_index, is_last, answer);
+    if (answer.validity_s > validity_s) validity_s = answer.validity_s;
+  }
+  if (is_last) {
+    close(context, session_index, ledger::ClosingCause::normal_release);
+  } else {
+    const Duration silence =
+        validity_s != 0 ? Duration::seconds(2 * i64{validity_s}) : policy_.session_silence_max;
+    session.deadline_ns = (context.op.now() + silence).ns;
+  }
+  store_answer(context, session_index);
+}
+
+void Charger::serve_one(const ChargeContext& context, const ChargeService& service,
+                        u32 session_index, bool is_last, ledger::ServiceAnswer& answer) {
+  QuotaPlace place = find_quota(context, session_index, service);
+  if (place.quota != nullptr) {
+    change_quota(context, place);
+  } else {
+    place = add_quota(context, session_index, service);
+  }
+  if (place.quota == nullptr) {
+    answer.outcome = Outcome::too_many_quotas;
+    return;
+  }
+  const ServiceRule found = find_rule(context, service);
+  answer.outcome = settle(context, found, service, *place.quota);
+  if (is_last || service.is_final_report != 0 || service.wanted == Wanted::nothing) {
+    if (answer.outcome == Outcome::ok && found.rule == nullptr) answer.outcome = found.outcome;
+    return;
+  }
+  if (answer.outcome != Outcome::ok) return;
+  answer.outcome = account_outcome(context.shard, context.account_index);
+  if (answer.outcome != Outcome::ok) return;
+  grant(context, found, service, *place.quota, answer);
+}
+
+// The session gives all back and is from now on only a memory of its answers.
+void Charger::close(const ChargeContext& context, u32 session_index, ledger::ClosingCause cause) {
+  Session& session = context.shard.session(session_index);
+  if (session.quota_count != 0) {
+    const QuotaPlace first{&session.quota, Pool::session, session_index};
+    if (session.quota.hold_count != 0) {
+      change_quota(context, first);
+      release_holds(context, session.quota);
+    }
+  }
+  for (u32 at = session.first_extension; at != 0;) {
+    ledger::Quota& quota = context.shard.extension(at).quota;
+    if (quota.hold_count != 0) {
+      change_quota(context, {&quota, Pool::extension, at});
+      release_holds(context, quota);
+    }
+    at = quota.next;
+  }
+  session.state = SessionState::closed;
+  session.deadline_ns = (context.op.now() + policy_.closed_linger).ns;
+  note_charging_data(context, session_index, cause);
+  context.shard.queue_closed(session_index);
+  --context.account().open_sessions;
+}
+
+void Charger::note_charging_data(const ChargeContext& context, u32 session_index,
+                                 ledger::ClosingCause cause) {
+  const Session& session = context.shard.session(session_index);
+  u32 count = 0;
+  const auto add = [&](const ledger::Quota& quota) {
+    data_services_[count++] = {
+        .rating_group = quota.rating_group,
+        .service_identifier = quota.service_identifier,
+        .flags = quota.flags,
+        .kind = quota.kind,
+        .cost_unit = quota.cost_unit,
+        .used_seconds = quota.used_seconds,
+        .used = Quantity{quota.used_by_money.count + quota.used_by_allowance.count},
+        .cost = quota.cost,
+        .used_input_octets = quota.used_input_octets,
+        .used_output_octets = quota.used_output_octets,
+        .used_events = quota.used_events};
+  };
+  if (session.quota_count != 0) add(session.quota);
+  for (u32 at = session.first_extension; at != 0; at = context.shard.extension(at).quota.next) {
+    add(context.shard.extension(at).quota);
+  }
+  const bool is_event = session.type == static_cast<u8>(RequestKind::event);
+  data_ = {.account_id = context.account().id,
+           .started_ns = session.started_ns,
+           .ended_ns = context.op.now().ns,
+           .service_context = session.service_context,
+           .origin_host = session.origin_host,
+           .plan = context.account().plan,
+           .cause = cause,
+           .is_event = static_cast<u8>(is_event ? 1 : 0),
+           .service_count = static_cast<u16>(count),
+           .session_id_bytes = session.session_id_bytes};
+  context.op.add_note(
+      ledger::NoteKind::charging_data, {reinterpret_cast<const u8*>(&data_), sizeof data_},
+      {reinterpret_cast<const u8*>(data_services_.data()), count * sizeof(ledger::ChargingService)},
+      as_bytes(session.session_id_text()));
+}
+
+// Keeps the answer in the session, in the older of its two places, and points the entry to it.
+void Charger::store_answer(const ChargeContext& context, u32 session_index) {
+  Session& session = context.shard.session(session_index);
+  const u32 turn = session.answer_turn % ledger::answers_per_session;
+  session.answer_turn = static_cast<u8>((turn + 1) % ledger::answers_per_session);
+  Answer& stored = session.answers[turn];
+  for (u32 at = stored.next; at != 0;) {
+    const u32 next = context.shard.extension(at).services.next;
+    context.shard.give_extension(at);
+    at = next;
+  }
+  context.op.change(
+      session, {.pool = Pool::session,
+                .index = session_index,
+                .at_word = static_cast<u32>(offsetof(Session, answers) + turn * sizeof(Answer)) / 8,
+                .word_count = sizeof(Answer) / 8});
+  const u32 count = frame_.answer.service_count;
+  u32 next = 0;
+  // From the last piece to the first, so that each knows its successor.
+  constexpr u32 per_piece = 3;
+  for (u32 piece = count > 1 ? (count - 1 + per_piece - 1) / per_piece : 0; piece-- > 0;) {
+    const u32 index = context.shard.take_extension();
+    if (index == 0)
+      break;  // then a repetition is told less, which it will notice; see begin_session
+    ledger::Extension& extension = context.shard.extension(index);
+    context.op.change_all(extension, Pool::extension, index);
+    extension.use = ledger::Extension::Use::services;
+    extension.services = {};
+    extension.services.next = next;
+    for (u32 i = 1 + piece * per_piece; i < count && i < 1 + (piece + 1) * per_piece; ++i) {
+      extension.services.service[extension.services.count++] = frame_.service(i);
+    }
+    next = index;
+  }
+  frame_.answer.next = next;
+  stored = frame_.answer;
+  if (count > 1) {
+    context.op.set_answer_in_note(frame_.octets());
+  } else {
+    context.op.set_answer_in_record(&stored, sizeof(Answer) / 8);
+  }
+}
+
+void Charger::load_answer(const ledger::Shard& shard, const Answer& stored) {
+  frame_.answer = stored;
+  u32 number = 1;
+  for (u32 at = stored.next; at != 0; at = shard.extension(at).services.next) {
+    const ledger::Extension::Services& piece = shard.extension(at).services;
+    for (u32 i = 0; i < piece.count && number < stored.service_count; ++i) {
+      frame_.service(number++) = piece.service[i];
+    }
+  }
+  frame_.answer.service_count =
+      static_cast<u8>(number < stored.service_count ? number : stored.service_count);
+}
+
+void Charger::expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                     u32 session_index) {
+  ++counters_.sessions_expired;
+  drop(shard, op, image, session_index);
+  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
+}
+
+void Charger::drop(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                   u32 session_index) {
+  const Session& session = shard.session(session_index);
+  const ChargeContext context{.shard = shard,
+                              .op = op,
+                              .image = image,
+                              .policy = policy_,
+                              .account_index = session.account,
+                              .service_context = session.service_context};
+  touch_head(context, session_index);
+  const bool is_silent = session.deadline_ns <= op.now().ns;
+  close(context, session_index,
+        is_silent ? ledger::ClosingCause::abnormal_release
+                  : ledger::ClosingCause::management_intervention);
+}
+
+}  // namespace tollgate::app

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Charger: one credit-control request into one entry of the journal (RFC 8506 sections 5 to 7).
+//
+//   a repeated request    gets the stored answer, nothing moves
+//   INITIAL               account looked at, session made, quotas granted
+//   UPDATE                what was used is settled, then granted anew where asked for
+//   TERMINATION           settled, all holds released, session closed, charging data noted
+//   EVENT                 debited (or refunded, checked, priced) at once; kept as a closed session,
+//                         so that a repetition finds its answer
+//
+// The key of a request is its Session-Id, type and number. A request that is refused as a whole
+// moves nothing and leaves no trace. One service's refusal is told in its own part of the answer
+// and does not touch the others. A session keeps its last two answers; an older number that was
+// answered before is refused as forgotten, and one that was never seen (it was overtaken) is
+// carried out.
+#pragma once
+
+#include "app/charge_context.hh"
+#include "ledger/command.hh"
+
+namespace tollgate::app {
+
+struct ChargeCounters {
+  u64 requests;
+  u64 repeated;
+  u64 initial;
+  u64 update;
+  u64 termination;
+  u64 event;
+  u64 sessions_expired;
+  u64 commands;
+  u64 refused_no_room;
+  u64 refused_too_busy;
+  u64 bursts;
+};
+
+class Charger {
+ public:
+  Charger(const ChargePolicy& policy, ChargeCounters& counters)
+      : policy_(policy), counters_(counters) {}
+
+  // Carries the request out and finishes `op` with its answer. `may_move` false: the journal has no
+  // room, so only what moves nothing is answered, the rest is too busy.
+  void charge(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+              ChargeRequestView request, bool may_move);
+
+  // Ends a session whose client forgot it.
+  void expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);
+
+  // Ends a session by an operator's word: holds go back, charging data is noted. The entry is not
+  // finished.
+  void drop(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);
+
+ private:
+  ledger::Outcome find_repeated(const ledger::Shard& shard, u32 session_index,
+                                const ChargeRequest& request);
+  ledger::Outcome account_outcome(const ledger::Shard& shard, u32 account_index) const;
+  ledger::Outcome carry_out(const ChargeContext& context, ChargeRequestView request,
+                            u32 session_index);
+  ledger::Outcome begin_session(const ChargeContext& context, ChargeRequestView request,
+                                u32& session_index);
+  void serve(const ChargeContext& context, ChargeRequestView request, u32 session_index);
+  void serve_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
+                 bool is_last, ledger::ServiceAnswer& answer);
+  ledger::Outcome event(const ChargeContext& context, ChargeRequestView request);
+  ledger::Outcome carry_out_event(const ChargeContext& context, ChargeRequestView request);
+  void close(const ChargeContext& context, u32 session_index, ledger::ClosingCause cause);
+  void note_charging_data(const ChargeContext& context, u32 session_index,
+                          ledger::ClosingCause cause);
+  void store_answer(const ChargeContext& context, u32 session_index);
+  void load_answer(const ledger::Shard& shard, const ledger::Answer& stored);
+  void touch_head(const ChargeContext& context, u32 session_index);
+
+  const ChargePolicy& policy_;
+  ChargeCounters& counters_;
+  AnswerFrame frame_;          // of the request at hand
+  ledger::ChargingData data_;  // of the session that ends
+  std::array<ledger::ChargingService, ledger::quotas_per_session_max> data_services_;
+};
+
+}  // namespace tollgate::app

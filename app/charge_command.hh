@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Commander: one command of provisioning or an operator into one entry of the journal.
+//
+// Like a request, a command is looked at as a whole before its first write, answers with an
+// outcome, and its answer leaves when its effects are on disk.
+#pragma once
+
+#include "app/charge.hh"
+#include "ledger/command.hh"
+
+namespace tollgate::app {
+
+class Commander {
+ public:
+  // `charger` ends sessions.
+  explicit Commander(Charger& charger) : charger_(charger) {}
+
+  void carry_out(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                 const ledger::Command& command, bool may_move);
+
+ private:
+  ledger::Outcome dispatch(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                           const ledger::Command& command);
+  ledger::Outcome create(ledger::Shard& shard, ledger::Operation& op,
+                         const ledger::Command& command);
+  ledger::Outcome remove(ledger::Shard& shard, ledger::Operation& op,
+                         const ledger::Command& command);
+  ledger::Outcome set(ledger::Shard& shard, ledger::Operation& op, const ledger::Command& command);
+  ledger::Outcome set_identities(ledger::Shard& shard, ledger::Operation& op,
+                                 const ledger::Command& command);
+  ledger::Outcome top_up(ledger::Shard& shard, ledger::Operation& op,
+                         const ledger::Command& command);
+  ledger::Outcome adjust(ledger::Shard& shard, ledger::Operation& op,
+                         const ledger::Command& command);
+  ledger::Outcome transfer(ledger::Shard& shard, ledger::Operation& op,
+                           const ledger::Command& command);
+  ledger::Outcome drop_session(ledger::Shard& shard, ledger::Operation& op,
+                               const rating::Image& image, const ledger::Command& command);
+  void tell_balance(const ledger::Shard& shard, u32 bucket);
+
+  Charger& charger_;
+  ledger::CommandAnswer answer_;
+};
+
+}  // namespace tollgate::app

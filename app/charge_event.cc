@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// One-time events (RFC 8506 section 6): debit, refund, check, price. All or nothing for each
+// service.
+
+#include "app/charge.hh"
+#include "app/quota.hh"
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Outcome;
+
+// What an event is about: what was asked for, or what was reported as used, or one of it.
+Outcome event_quantity(const rating::Rule& rule, const ChargeService& service, Quantity& quantity) {
+  if (service.asked_kinds != 0) {
+    return asked_quantity(rule, service, quantity) ? Outcome::ok : Outcome::unit_mismatch;
+  }
+  if (service.used_kinds != 0) {
+    return used_quantity(rule, service, quantity) ? Outcome::ok : Outcome::unit_mismatch;
+  }
+  quantity = rating::grant_size(rule.grant, {});
+  if (quantity.is_zero() && rule.meter == rating::Meter::events) quantity = {1};
+  return quantity.is_positive() ? Outcome::ok : Outcome::unit_mismatch;
+}
+
+// Money given back goes to the first bucket of its currency.
+Outcome refund_money(const ChargeContext& context, Unit currency, Amount amount) {
+  if (!amount.is_positive()) return Outcome::amount_invalid;
+  const ledger::Second now = context.op.now_second();
+  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
+    const ledger::Bucket& bucket = context.shard.bucket(at);
+    if (bucket.unit == currency && is_usable(bucket, now)) {
+      return refund(context.op, {context.shard, at}, amount);
+    }
+  }
+  return Outcome::bucket_unknown;
+}
+
+// One service of an event, looked at before anything is written.
+struct EventPlan {
+  Outcome outcome = Outcome::ok;
+  const rating::Rule* rule = nullptr;  // nullptr: a refund of so much money
+  Quantity quantity;
+  Money cost;
+};
+
+EventPlan plan_service(const ChargeContext& context, EventAction action,
+                       const ChargeService& service) {
+  EventPlan plan;
+  const bool is_refund = action == EventAction::refund_account;
+  if (is_refund && (service.asked_kinds & unit_bit::money) != 0) {
+    plan.cost = service.asked.money;
+    if (!plan.cost.is_positive()) plan.outcome = Outcome::amount_invalid;
+    return plan;
+  }
+  const ServiceRule found = find_rule(context, service);
+  plan.outcome = found.outcome;
+  plan.rule = found.rule;
+  if (plan.outcome != Outcome::ok) return plan;
+  plan.outcome = event_quantity(*found.rule, service, plan.quantity);
+  if (plan.outcome != Outcome::ok) return plan;
+  if (found.rule->verdict == rating::Verdict::charged && found.rule->step_count != 0 &&
+      rating::price(*found.rule, {}, plan.quantity, plan.cost) != rating::Outcome::ok) {
+    plan.outcome = Outcome::amount_overflow;
+    return plan;
+  }
+  const bool needs_credit =
+      action == EventAction::direct_debiting || action == EventAction::check_balance;
+  if (needs_credit && !can_afford(context, *found.rule, plan.quantity)) {
+    plan.outcome = Outcome::credit_limit_reached;
+  }
+  return plan;
+}
+
+}  // namespace
+
+// Every service is planned before the first is carried out. If none can be, nothing is written and
+// no session remembers it: asked again, it is looked at again.
+Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) {
+  const ChargeRequest& head = request.head();
+  const Outcome account = account_outcome(context.shard, context.account_index);
+  if (account != Outcome::ok) return account;
+  Outcome refusal = Outcome::ok;
+  bool any_possible = false;
+  u32 number = 0;
+  for (const ChargeService& service : request.services()) {
+    ledger::ServiceAnswer& answer = frame_.service(number++);
+    answer = {};
+    answer.rating_group = service.rating_group;
+    answer.service_identifier = service.service_identifier;
+    answer.flags = service.flags;
+    const EventPlan plan = plan_service(context, head.action, service);
+    answer.outcome = plan.outcome;
+    any_possible = any_possible || plan.outcome == Outcome::ok;
+    const bool is_part = (service.flags & ledger::service_flag::is_multiple_services) != 0;
+    if (plan.outcome != Outcome::ok && !is_part) refusal = plan.outcome;
+    if (plan.rule != nullptr && plan.rule->currency != Unit::none) {
+      frame_.answer.cost_unit = plan.rule->currency;
+      Money sum;
+      if (add(frame_.answer.cost, plan.cost, sum)) frame_.answer.cost = sum;
+    }
+  }
+  frame_.answer.type = static_cast<u8>(head.kind);
+  frame_.answer.number = head.number;
+  frame_.answer.service_count = static_cast<u8>(head.service_count);
+  if (head.action == EventAction::check_balance) {
+    frame_.answer.flags |= ledger::answer_flag::check_balance;
+    return Outcome::ok;
+  }
+  if (head.action == EventAction::price_enquiry || !any_possible) return refusal;
+  return carry_out_event(context, request);
+}
+
+Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView request) {
+  u32 session_index = 0;
+  const Outcome begun = begin_session(context, request, session_index);
+  if (begun != Outcome::ok) return begun;
+  u32 number = 0;
+  for (const ChargeService& service : request.services()) {
+    ledger::ServiceAnswer& answer = frame_.service(number++);
+    if (answer.outcome != Outcome::ok) continue;
+    // An earlier service of the same request may have used up what the plan counted on.
+    const EventPlan plan = plan_service(context, request.head().action, service);
+    answer.outcome = plan.outcome;
+    if (plan.outcome != Outcome::ok) continue;
+    if (request.head().action == EventAction::refund_account) {
+      const Unit currency = plan.rule != nullptr ? plan.rule->currency : service.money_unit;
+      answer.outcome = refund_money(context, currency, Amount{plan.cost.count});
+      continue;
+    }
+    const QuotaPlace place = add_quota(context, session_index, service);
+    check(place.quota != nullptr, "begin_session asked for room");
+    place.quota->kind = kind_of(*plan.rule);
+    if (plan.rule->meter == rating::Meter::events) {
+      place.quota->used_events = static_cast<u32>(plan.quantity.count);
+    }
+    answer.outcome = debit_at_once(context, *plan.rule, plan.quantity, *place.quota);
+    if (answer.outcome != Outcome::ok) continue;
+    answer.kind = kind_of(*plan.rule);
+    answer.granted = plan.quantity;
+    answer.has_grant = true;
+  }
+  touch_head(context, session_index);
+  close(context, session_index, ledger::ClosingCause::normal_release);
+  store_answer(context, session_index);
+  return Outcome::ok;
+}
+
+}  // namespace tollgate::app

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// ChargeRequest: a credit-control request as the charge tile sees it. What net_charge carries.
+//
+// The net tile has decoded the message, found the account (or the session) and with it the shard,
+// and brought amounts into the units of the ledger. What the answer needs of the message besides
+// (its identifiers, Session-Id, Proxy-Info) waits in the net tile, under the tag.
+//
+// A frame is: ChargeRequest, service_count ChargeService, the Session-Id padded to eight octets.
+#pragma once
+
+#include <cstring>
+
+#include "base/types.hh"
+#include "ledger/journal_format.hh"
+#include "ledger/records.hh"
+
+namespace tollgate::app {
+
+// CC-Request-Type and Requested-Action (RFC 8506 8.3, 8.41).
+enum class RequestKind : u8 { none = 0, initial = 1, update = 2, termination = 3, event = 4 };
+enum class EventAction : u8 {
+  direct_debiting = 0,
+  refund_account = 1,
+  check_balance = 2,
+  price_enquiry = 3,
+};
+
+// Requested-Service-Unit: not there (report only), there but empty (we choose), or with units.
+enum class Wanted : u8 { nothing = 0, anything = 1, units = 2 };
+
+// Which of a ServiceUnits' values were in the message.
+namespace unit_bit {
+inline constexpr u8 time = 1;
+inline constexpr u8 total_octets = 2;
+inline constexpr u8 input_octets = 4;
+inline constexpr u8 output_octets = 8;
+inline constexpr u8 specific = 16;
+inline constexpr u8 money = 32;
+}  // namespace unit_bit
+
+// Units asked for or used. Several reports of one service have been added up.
+struct ServiceUnits {
+  u32 time_s = 0;
+  u32 reserved = 0;
+  i64 total_octets = 0;
+  i64 input_octets = 0;
+  i64 output_octets = 0;
+  i64 specific = 0;
+  Money money;
+};
+
+struct ChargeService {
+  u32 rating_group = 0;
+  u32 service_identifier = 0;
+  u8 flags = 0;  // ledger::service_flag
+  Wanted wanted = Wanted::nothing;
+  u8 asked_kinds = 0;            // unit_bit
+  u8 used_kinds = 0;             // unit_bit
+  Unit money_unit = Unit::none;  // currency of money asked for or used
+  u8 is_final_report = 0;        // the client gives this rating group back
+  u8 reserved = 0;
+  ServiceUnits asked;
+  ServiceUnits used;
+};
+static_assert(sizeof(ChargeService) == 112);
+
+struct ChargeRequest {
+  ledger::AnswerTag tag;
+  i64 received_ns = 0;
+  u64 service_context = 0;  // rating::context_key
+  u64 origin_host = 0;      // hash of the client's name
+  ledger::AccountRef account;
+  u32 number = 0;
+  u32 session_hash = 0;
+  RequestKind kind = RequestKind::none;
+  EventAction action = EventAction::direct_debiting;
+  u8 shard = 0;
+  u8 reserved = 0;
+  u16 session_id_bytes = 0;
+  u16 service_count = 0;
+  u32 reserved1 = 0;
+};
+static_assert(sizeof(ChargeRequest) == 56);
+
+// A frame of net_charge, where it lies.
+class ChargeRequestView {
+ public:
+  ChargeRequestView() = default;
+  explicit ChargeRequestView(Bytes frame) : frame_(frame) {}
+
+  const ChargeRequest& head() const {
+    return *reinterpret_cast<const ChargeRequest*>(frame_.data());
+  }
+  std::span<const ChargeService> services() const {
+    return {reinterpret_cast<const ChargeService*>(frame_.data() + sizeof(ChargeRequest)),
+            head().service_count};
+  }
+  std::string_view session_id() const {
+    const u8* at =
+        frame_.data() + sizeof(ChargeRequest) + u64{head().service_count} * sizeof(ChargeService);
+    return {reinterpret_cast<const char*>(at), head().session_id_bytes};
+  }
+  static u64 frame_bytes(u64 service_count, u64 session_id_bytes) {
+    return sizeof(ChargeRequest) + service_count * sizeof(ChargeService) +
+           round_up(session_id_bytes, 8);
+  }
+
+ private:
+  Bytes frame_;
+};
+
+// The answer as it is made up and as it travels: an Answer, and behind it the services after the
+// first.
+struct AnswerFrame {
+  ledger::Answer answer;
+  std::array<ledger::ServiceAnswer, ledger::services_per_request_max - 1> more;
+
+  u64 bytes() const {
+    const u64 count = answer.service_count > 1 ? answer.service_count - 1u : 0;
+    return sizeof answer + count * sizeof(ledger::ServiceAnswer);
+  }
+  ledger::ServiceAnswer& service(u32 number) {
+    return number == 0 ? answer.first : more[number - 1];
+  }
+  const ledger::ServiceAnswer& service(u32 number) const {
+    return number == 0 ? answer.first : more[number - 1];
+  }
+  Bytes octets() const { return {reinterpret_cast<const u8*>(this), bytes()}; }
+};
+static_assert(offsetof(AnswerFrame, more) == sizeof(ledger::Answer));
+
+}  // namespace tollgate::app

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/quota.hh"
+
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Bucket;
+using ledger::Outcome;
+using ledger::Pool;
+using ledger::Quota;
+using ledger::Second;
+using ledger::UnitKind;
+
+// What is granted when neither the client nor the tariff says how much.
+constexpr i64 octets_default = 10 << 20;
+constexpr i64 milliseconds_default = 600'000;
+constexpr i64 events_default = 1;
+
+constexpr i64 ms_per_second = 1000;
+
+Quantity default_size(rating::Meter meter) {
+  switch (meter) {
+    case rating::Meter::volume:
+      return {octets_default};
+    case rating::Meter::time:
+      return {milliseconds_default};
+    case rating::Meter::events:
+      return {events_default};
+    case rating::Meter::money:
+      return {};
+  }
+  return {};
+}
+
+// The value of `units` in the unit of the meter. Totals win over their parts (interop: some clients
+// send all three, some only the parts).
+bool quantity_in(rating::Meter meter, u8 kinds, const ServiceUnits& units, Quantity& quantity) {
+  switch (meter) {
+    case rating::Meter::volume:
+      if ((kinds & unit_bit::total_octets) != 0) {
+        quantity.count = units.total_octets;
+        return true;
+      }
+      if ((kinds & (unit_bit::input_octets | unit_bit::output_octets)) == 0) return false;
+      return !__builtin_add_overflow(units.input_octets, units.output_octets, &quantity.count);
+    case rating::Meter::time:
+      quantity.count = i64{units.time_s} * ms_per_second;
+      return (kinds & unit_bit::time) != 0;
+    case rating::Meter::events:
+      quantity.count = units.specific;
+      return (kinds & unit_bit::specific) != 0;
+    case rating::Meter::money:
+      quantity.count = units.money.count;
+      return (kinds & unit_bit::money) != 0;
+  }
+  return false;
+}
+
+// A bucket that may pay, and how much it can pay now.
+struct Payer {
+  u32 bucket = 0;
+  u32 source = 0;
+  Amount available;
+};
+
+// The buckets that may pay for a service, source by source, each in the account's order.
+struct Payers {
+  static constexpr u32 payers_max = 64;
+  std::array<Payer, payers_max> payer;
+  u32 count = 0;
+  std::array<Amount, rating::sources_max> available{};  // sums by source
+  u32 last_money = 0;   // the bucket that may go below zero; 0: there is none
+  bool is_cut = false;  // more buckets could pay than were wanted
+};
+
+// The buckets that the last grant leaned on: what was used under it may be taken from them although
+// they have expired since.
+struct HeldBuckets {
+  std::array<u32, ledger::holds_per_quota_max> bucket{};
+  u32 count = 0;
+
+  bool has(u32 index) const {
+    for (u32 i = 0; i < count; ++i) {
+      if (bucket[i] == index) return true;
+    }
+    return false;
+  }
+};
+
+// Looks at one bucket for one source. Money may go below zero as far as the credit limit says, in
+// the last bucket of that currency only.
+void consider(const ChargeContext& context, u32 index, u32 source_number, Payers& payers) {
+  const Bucket& bucket = context.shard.bucket(index);
+  if (payers.count >= Payers::payers_max) return;
+  if (!bucket.balance.is_positive()) return;
+  Amount sum;
+  if (!add(payers.available[source_number], bucket.balance, sum)) return;
+  payers.available[source_number] = sum;
+  payers.payer[payers.count++] = {
+      .bucket = index, .source = source_number, .available = bucket.balance};
+}
+
+// The credit limit extends the last money bucket, and counts from zero: a debt eats it up.
+void extend_by_credit(const ChargeContext& context, u32 source_number, Payers& payers) {
+  const i64 limit = context.account().credit_limit;
+  if (limit == 0 || payers.last_money == 0 || payers.count >= Payers::payers_max) return;
+  const Bucket& last = context.shard.bucket(payers.last_money);
+  const i64 debt = last.balance.is_negative() ? last.balance.count : 0;
+  const Amount credit{limit + debt};
+  if (!credit.is_positive()) return;
+  Amount sum;
+  if (!add(payers.available[source_number], credit, sum)) return;
+  payers.available[source_number] = sum;
+  payers.payer[payers.count++] = {
+      .bucket = payers.last_money, .source = source_number, .available = credit};
+}
+
+// `payers_wanted` bounds how many buckets a grant may lean on.
+Payers find_payers(const ChargeContext& context, const rating::Rule& rule, u32 payers_wanted,
+                   const HeldBuckets& held = {}) {
+  Payers payers;
+  const Second now = context.op.now_second();
+  u32 number = 0;
+  for (const rating::PaymentSource& source : rule.sources()) {
+    for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
+      const Bucket& bucket = context.shard.bucket(at);
+      if (bucket.unit != source.unit) continue;
+      if (!is_usable(bucket, now) && !held.has(at)) continue;
+      if (source.is_money()) payers.last_money = at;
+      if (payers.count < payers_wanted) {
+        consider(context, at, number, payers);
+      } else if (bucket.balance.is_positive()) {
+        payers.is_cut = true;
+      }
+    }
+    if (source.is_money() && payers.count < payers_wanted) {
+      extend_by_credit(context, number, payers);
+    }
+    ++number;
+  }
+  return payers;
+}
+
+// Takes `cost` of one source from its buckets, in order, by `take(bucket, amount)`.
+template <class Take>
+Outcome take_from(const Payers& payers, u32 source, Amount cost, Take take) {
+  Amount left = cost;
+  for (u32 i = 0; i < payers.count && left.is_positive(); ++i) {
+    const Payer& payer = payers.payer[i];
+    if (payer.source != source) continue;
+    const Amount part = payer.available < left ? payer.available : left;
+    const Outcome outcome = take(payer.bucket, part);
+    if (outcome != Outcome::ok) return outcome;
+    left.count -= part.count;
+  }
+  check(left.is_zero(), "a source pays no more than it has");
+  return Outcome::ok;
+}
+
+// Adds a charge to what the quota remembers of the session.
+void remember_cost(const rating::Rule& rule, const rating::PaymentSource& source, Amount cost,
+                   Quota& quota) {
+  if (!source.is_money()) return;
+  quota.cost_unit = rule.currency;
+  Money sum;
+  if (add(quota.cost, Money{cost.count}, sum)) quota.cost = sum;
+}
+
+Outcome debit_coverage(const ChargeContext& context, const rating::Rule& rule, const Payers& payers,
+                       const rating::Coverage& coverage, Quota& quota) {
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    const Amount cost = coverage.charge[i].cost;
+    if (cost.is_zero()) continue;
+    const Outcome outcome = take_from(payers, i, cost, [&](u32 bucket, Amount part) {
+      return debit(context.op, {context.shard, bucket}, part);
+    });
+    if (outcome != Outcome::ok) return outcome;
+    remember_cost(rule, rule.source[i], cost, quota);
+  }
+  quota.used_by_money = coverage.after.by_money;
+  quota.used_by_allowance = coverage.after.by_allowance;
+  return Outcome::ok;
+}
+
+// Use beyond what the buckets hold: the money goes below zero. Without money to do so it stays
+// uncollected, and the quota's counts show that it was used.
+struct Overrun {
+  u32 source = 0;
+  Amount cost;
+  bool is_collected = false;
+};
+Outcome price_overrun(const rating::Rule& rule, const Payers& payers,
+                      const rating::Coverage& coverage, Overrun& overrun) {
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    const rating::PaymentSource& source = rule.source[i];
+    if (!source.is_money() || payers.last_money == 0) continue;
+    if (price(rule, source, coverage.after, coverage.missing, overrun.cost) !=
+        rating::Outcome::ok) {
+      return Outcome::amount_overflow;
+    }
+    overrun.source = i;
+    overrun.is_collected = true;
+    return Outcome::ok;
+  }
+  return Outcome::ok;
+}
+
+Outcome debit_overrun(const ChargeContext& context, const rating::Rule& rule, const Payers& payers,
+                      const Overrun& overrun, Quantity missing, Quota& quota) {
+  const Outcome outcome = debit(context.op, {context.shard, payers.last_money}, overrun.cost);
+  if (outcome != Outcome::ok) return outcome;
+  const rating::PaymentSource& source = rule.source[overrun.source];
+  remember_cost(rule, source, overrun.cost, quota);
+  const rating::UsageSoFar so_far{.by_money = quota.used_by_money,
+                                  .by_allowance = quota.used_by_allowance};
+  quota.used_by_money = rating::advance(source, so_far, missing).by_money;
+  return Outcome::ok;
+}
+
+HeldBuckets held_buckets(const Quota& quota) {
+  HeldBuckets held{.bucket = quota.hold_bucket, .count = quota.hold_count};
+  return held;
+}
+
+void count_report(const ChargeService& service, Quota& quota) {
+  quota.used_input_octets += service.used.input_octets;
+  quota.used_output_octets += service.used.output_octets;
+  quota.used_seconds += service.used.time_s;
+  quota.used_events += static_cast<u32>(service.used.specific);
+}
+
+bool is_service(const Quota& quota, const ChargeService& service) {
+  constexpr u8 key_flags =
+      ledger::service_flag::has_rating_group | ledger::service_flag::has_service_identifier;
+  return quota.rating_group == service.rating_group &&
+         quota.service_identifier == service.service_identifier &&
+         (quota.flags & key_flags) == (service.flags & key_flags);
+}
+
+// A threshold is told in the client's unit.
+u32 threshold_of(const rating::Rule& rule, Quantity granted) {
+  i64 left = rating::grant_threshold(rule.grant, granted).count;
+  if (rule.meter == rating::Meter::time) left /= ms_per_second;
+  return left > UINT32_MAX ? 0 : static_cast<u32>(left);
+}
+
+ledger::FinalAction final_action_of(rating::FinalAction action) {
+  switch (action) {
+    case rating::FinalAction::terminate:
+      return ledger::FinalAction::terminate;
+    case rating::FinalAction::redirect:
+      return ledger::FinalAction::redirect;
+    case rating::FinalAction::restrict_access:
+      return ledger::FinalAction::restrict_access;
+  }
+  return ledger::FinalAction::terminate;
+}
+
+void describe_grant(const rating::Rule& rule, Quantity granted, ledger::ServiceAnswer& answer) {
+  answer.kind = kind_of(rule);
+  answer.granted = granted;
+  answer.has_grant = true;
+  answer.validity_s = rule.grant.validity_seconds;
+  answer.threshold = threshold_of(rule, granted);
+}
+
+rating::Coverage cover_at_once(const rating::Rule& rule, const Payers& payers, Quantity quantity) {
+  return rating::cover(rule, {.so_far = {},
+                              .wanted = quantity,
+                              .available = std::span(payers.available).first(rule.source_count)});
+}
+
+// Holds what the grant costs. All sums were looked at by cover: what is available can be held.
+Outcome hold_coverage(const ChargeContext& context, const rating::Rule& rule, const Payers& payers,
+                      const rating::Coverage& coverage, Quota& quota) {
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    if (coverage.charge[i].cost.is_zero()) continue;
+    const Outcome outcome =
+        take_from(payers, i, coverage.charge[i].cost, [&](u32 bucket, Amount part) {
+          const Outcome held = hold(context.op, {context.shard, bucket}, part);
+          if (held != Outcome::ok) return held;
+          check(quota.hold_count < ledger::holds_per_quota_max, "payers were bounded");
+          quota.hold_bucket[quota.hold_count] = bucket;
+          quota.hold_amount[quota.hold_count] = part;
+          ++quota.hold_count;
+          return Outcome::ok;
+        });
+    if (outcome != Outcome::ok) return outcome;
+  }
+  return Outcome::ok;
+}
+
+}  // namespace
+
+UnitKind kind_of(const rating::Rule& rule) {
+  switch (rule.meter) {
+    case rating::Meter::volume:
+      return UnitKind::octets;
+    case rating::Meter::time:
+      return UnitKind::time;
+    case rating::Meter::events:
+      return UnitKind::events;
+    case rating::Meter::money:
+      return UnitKind::money;
+  }
+  return UnitKind::none;
+}
+
+ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {
+  const bool has_group = (service.flags & ledger::service_flag::has_rating_group) != 0;
+  const bool has_identifier = (service.flags & ledger::service_flag::has_service_identifier) != 0;
+  ServiceRule found;
+  const rating::RuleKey key{
+      .plan = context.account().plan,
+      .context = context.service_context,
+      .rating_group = has_group ? service.rating_group : rating::RuleKey::absent,
+      .service_identifier = has_identifier ? service.service_identifier : rating::RuleKey::absent};
+  if (context.image.find_rule(key, context.op.now(), found.rule) != rating::Found::rule) {
+    return {nullptr, Outcome::rating_failed};
+  }
+  if (found.rule->verdict == rating::Verdict::barred) found.outcome = Outcome::service_barred;
+  return found;
+}
+
+bool used_quantity(const rating::Rule& rule, const ChargeService& service, Quantity& quantity) {
+  return quantity_in(rule.meter, service.used_kinds, service.used, quantity);
+}
+
+bool asked_quantity(const rating::Rule& rule, const ChargeService& service, Quantity& quantity) {
+  return quantity_in(rule.meter, service.asked_kinds, service.asked, quantity);
+}
+
+QuotaPlace find_quota(const ChargeContext& context, u32 session_index,
+                      const ChargeService& service) {
+  ledger::Session& session = context.shard.session(session_index);
+  if (session.quota_count == 0) return {};
+  if (is_service(session.quota, service)) return {&session.quota, Pool::session, session_index};
+  for (u32 at = session.first_extension; at != 0;) {
+    Quota& quota = context.shard.extension(at).quota;
+    if (is_service(quota, service)) return {&quota, Pool::extension, at};
+    at = quota.next;
+  }
+  return {};
+}
+
+QuotaPlace add_quota(const ChargeContext& context, u32 session_index,
+                     const ChargeService& service) {
+  ledger::Session& session = context.shard.session(session_index);
+  if (session.quota_count >= ledger::quotas_per_session_max) return {};
+  QuotaPlace place{&session.quota, Pool::session, session_index};
+  u32 next = 0;
+  if (session.quota_count != 0) {
+    place.index = context.shard.take_extension();
+    if (place.index == 0) return {};
+    ledger::Extension& extension = context.shard.extension(place.index);
+    context.op.change_all(extension, Pool::extension, place.index);
+    extension.use = ledger::Extension::Use::quota;
+    place.quota = &extension.quota;
+    place.pool = Pool::extension;
+    next = session.first_extension;
+    session.first_extension = place.index;
+  } else {
+    change_quota(context, place);
+  }
+  *place.quota = Quota{};
+  place.quota->rating_group = service.rating_group;
+  place.quota->service_identifier = service.service_identifier;
+  place.quota->flags = service.flags;
+  place.quota->next = next;
+  ++session.quota_count;
+  return place;
+}
+
+void change_quota(const ChargeContext& context, const QuotaPlace& place) {
+  constexpr u32 in_session = offsetof(ledger::Session, quota) / 8;
+  constexpr u32 in_extension = offsetof(ledger::Extension, quota) / 8;
+  constexpr u32 word_count = sizeof(Quota) / 8;
+  if (place.pool == Pool::session) {
+    context.op.change(context.shard.session(place.index), {.pool = Pool::session,
+                                                           .index = place.index,
+                                                           .at_word = in_session,
+                                                           .word_count = word_count});
+  } else {
+    context.op.change(context.shard.extension(place.index), {.pool = Pool::extension,
+                                                             .index = place.index,
+                                                             .at_word = in_extension,
+                                                             .word_count = word_count});
+  }
+}
+
+void release_holds(const ChargeContext& context, Quota& quota) {
+  for (u32 i = 0; i < quota.hold_count; ++i) {
+    const Outcome outcome =
+        release(context.op, {context.shard, quota.hold_bucket[i]}, quota.hold_amount[i]);
+    check(outcome == Outcome::ok, "what was held fits back");
+    quota.hold_bucket[i] = 0;
+    quota.hold_amount[i] = {};
+  }
+  quota.hold_count = 0;
+  quota.granted = {};
+}
+
+Outcome settle(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
+               Quota& quota) {
+  const HeldBuckets held = held_buckets(quota);
+  release_holds(context, quota);
+  if (service.used_kinds == 0) return Outcome::ok;
+  count_report(service, quota);
+  if (found.rule == nullptr) return Outcome::rating_failed;
+  const rating::Rule& rule = *found.rule;
+  Quantity used;
+  if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
+  if (used.is_negative()) return Outcome::amount_invalid;
+  if (rule.verdict != rating::Verdict::charged || used.is_zero()) return Outcome::ok;
+
+  const Payers payers = find_payers(context, rule, Payers::payers_max, held);
+  const rating::Coverage coverage = rating::cover(
+      rule, {.so_far = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance},
+             .wanted = used,
+             .available = std::span(payers.available).first(rule.source_count)});
+  // All refusals come before the first debit.
+  Overrun overrun;
+  if (coverage.missing.is_positive()) {
+    const Outcome priced = price_overrun(rule, payers, coverage, overrun);
+    if (priced != Outcome::ok) return priced;
+  }
+  const Outcome outcome = debit_coverage(context, rule, payers, coverage, quota);
+  if (outcome != Outcome::ok || !overrun.is_collected) return outcome;
+  return debit_overrun(context, rule, payers, overrun, coverage.missing, quota);
+}
+
+void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
+           Quota& quota, ledger::ServiceAnswer& answer) {
+  check(quota.hold_count == 0, "a grant begins without holds");
+  answer.outcome = found.outcome;
+  if (answer.outcome != Outcome::ok) return;
+  const rating::Rule& rule = *found.rule;
+  Quantity asked;
+  if (service.wanted == Wanted::units && !asked_quantity(rule, service, asked)) {
+    answer.outcome = Outcome::unit_mismatch;
+    return;
+  }
+  Quantity wanted = rating::grant_size(rule.grant, asked);
+  if (wanted.is_zero()) wanted = default_size(rule.meter);
+  quota.kind = kind_of(rule);
+  quota.validity_s = rule.grant.validity_seconds;
+  if (rule.verdict == rating::Verdict::free) {
+    quota.granted = wanted;
+    describe_grant(rule, wanted, answer);
+    return;
+  }
+  const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max);
+  const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
+  const rating::Coverage coverage = rating::cover(
+      rule, {.so_far = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance},
+             .wanted = wanted,
+             .available = std::span(payers.available).first(rule.source_count),
+             .granule = granule});
+  if (!coverage.covered.is_positive()) {
+    answer.outcome = Outcome::credit_limit_reached;
+    return;
+  }
+  answer.outcome = hold_coverage(context, rule, payers, coverage, quota);
+  check(answer.outcome == Outcome::ok, "what is free can be held");
+  quota.granted = coverage.covered;
+  describe_grant(rule, coverage.covered, answer);
+  if (coverage.missing.is_positive() && !payers.is_cut) {
+    answer.final_action = final_action_of(rule.grant.final_action);
+    answer.text = rule.redirect;
+    answer.threshold = 0;  // it is the last: there is nothing to ask for early
+  }
+}
+
+Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule, Quantity quantity,
+                      Quota& quota) {
+  if (quantity.is_negative()) return Outcome::amount_invalid;
+  if (rule.verdict == rating::Verdict::free) return Outcome::ok;
+  const Payers payers = find_payers(context, rule, Payers::payers_max);
+  const rating::Coverage coverage = cover_at_once(rule, payers, quantity);
+  if (coverage.missing.is_positive()) return Outcome::credit_limit_reached;
+  return debit_coverage(context, rule, payers, coverage, quota);
+}
+
+bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity quantity) {
+  if (rule.verdict == rating::Verdict::free) return true;
+  const Payers payers = find_payers(context, rule, Payers::payers_max);
+  return !cover_at_once(rule, payers, quantity).missing.is_positive();
+}
+
+Amount money_left(const ChargeContext& context, Unit currency) {
+  Amount sum;
+  const Second now = context.op.now_second();
+  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
+    const Bucket& bucket = context.shard.bucket(at);
+    if (bucket.unit != currency || !is_usable(bucket, now)) continue;
+    Amount next;
+    if (add(sum, bucket.balance, next)) sum = next;
+  }
+  return sum;
+}
+
+}  // namespace tollgate::app

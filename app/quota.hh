@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Quota work: where price and balance meet, for one rating group of one session.
+//
+// settle gives the holds of the last grant back and debits what was used; grant holds what the next
+// grant costs. Between the two nothing else can touch the account, so a settle may use what a hold
+// has just freed. The buckets pay in the order of the rule's sources, and inside a source in the
+// account's order (priority, then expiry).
+#pragma once
+
+#include "app/charge_context.hh"
+
+namespace tollgate::app {
+
+// The rule for a service, or the refusal.
+struct ServiceRule {
+  const rating::Rule* rule = nullptr;
+  ledger::Outcome outcome = ledger::Outcome::ok;
+};
+ServiceRule find_rule(const ChargeContext& context, const ChargeService& service);
+
+// How much of the rule's unit a report or a wish means. False if it has no value in that unit.
+[[nodiscard]] bool used_quantity(const rating::Rule& rule, const ChargeService& service,
+                                 Quantity& quantity);
+[[nodiscard]] bool asked_quantity(const rating::Rule& rule, const ChargeService& service,
+                                  Quantity& quantity);
+
+// The quota of that rating group and identifier, or nullptr.
+struct QuotaPlace {
+  ledger::Quota* quota = nullptr;
+  ledger::Pool pool = ledger::Pool::none;
+  u32 index = 0;  // of the session or extension that it lies in
+};
+QuotaPlace find_quota(const ChargeContext& context, u32 session_index,
+                      const ChargeService& service);
+// A new quota in the session; the session is under change. nullptr: no room.
+QuotaPlace add_quota(const ChargeContext& context, u32 session_index, const ChargeService& service);
+
+// The quota's words that change are about to.
+void change_quota(const ChargeContext& context, const QuotaPlace& place);
+
+// All holds of the quota go back to their buckets.
+void release_holds(const ChargeContext& context, ledger::Quota& quota);
+
+// Books a report. What no bucket covers is debited all the same, from the account's money, which
+// goes below zero: it was used. The quota is under change, its holds are gone afterwards.
+ledger::Outcome settle(const ChargeContext& context, const ServiceRule& found,
+                       const ChargeService& service, ledger::Quota& quota);
+
+// Holds a grant and describes it in `answer`. The quota is under change and has no holds.
+void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
+           ledger::Quota& quota, ledger::ServiceAnswer& answer);
+
+// Debits at once, all or nothing: events.
+ledger::Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule,
+                              Quantity quantity, ledger::Quota& quota);
+
+// Whether debit_at_once would succeed now.
+bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity quantity);
+
+// What all usable buckets of a currency have, below zero included.
+Amount money_left(const ChargeContext& context, Unit currency);
+
+ledger::UnitKind kind_of(const rating::Rule& rule);
+
+}  // namespace tollgate::app
