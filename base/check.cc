@@ -9,8 +9,8 @@
 namespace tollgate {
 
 void check_failed(const char* what, SourcePlace where) noexcept {
-  std::fprintf(stderr, "%s:%u: %s: check failed: %s\n", where.file, where.line, where.function,
-               what);
+  std::fprintf(stderr, "%s:%u: %s: check failed: %s\n", where.file_name(), where.line(),
+               where.function_name(), what);
   std::abort();
 }
 

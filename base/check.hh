@@ -9,28 +9,36 @@
 // tells which.
 #pragma once
 
+#include <source_location>
+
 namespace tollgate {
 
-// Where a check stands. Not std::source_location: the compiler that builds the fuzzers (clang 14)
-// has none.
+// Where a check stands. The compiler that builds the fuzzers (clang 14) has no source_location.
+#ifdef __cpp_lib_source_location
+using SourcePlace = std::source_location;
+#else
 struct SourcePlace {
   const char* file = "";
-  unsigned line = 0;
+  unsigned line_number = 0;
   const char* function = "";
 
-  static constexpr SourcePlace here(const char* file = __builtin_FILE(),
-                                    unsigned line = __builtin_LINE(),
-                                    const char* function = __builtin_FUNCTION()) noexcept {
+  static constexpr SourcePlace current(const char* file = __builtin_FILE(),
+                                       unsigned line = __builtin_LINE(),
+                                       const char* function = __builtin_FUNCTION()) noexcept {
     return {file, line, function};
   }
+  constexpr const char* file_name() const noexcept { return file; }
+  constexpr unsigned line() const noexcept { return line_number; }
+  constexpr const char* function_name() const noexcept { return function; }
 };
+#endif
 
 // Prints "file:line: function: what" on standard error and aborts. Never returns.
 [[noreturn, gnu::cold, gnu::noinline]] void check_failed(const char* what,
                                                          SourcePlace where) noexcept;
 
 [[gnu::always_inline]] constexpr void check(bool holds, const char* what,
-                                            SourcePlace where = SourcePlace::here()) noexcept {
+                                            SourcePlace where = SourcePlace::current()) noexcept {
   if (!holds) [[unlikely]]
     check_failed(what, where);
 }

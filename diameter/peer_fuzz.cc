@@ -31,8 +31,7 @@ class Run {
       const PeerState before = peer.state();
       const Reaction reaction = step(peer);
       check(reaction.send_bytes <= out_.size(), "an answer fits its buffer");
-      check(reaction.close == (peer.state() == PeerState::closed && reaction.close),
-            "what closes is closed");
+      check(!reaction.close || peer.state() == PeerState::closed, "what closes is closed");
       check(before != PeerState::closed || peer.state() == PeerState::closed, "closed is the end");
       if (reaction.send_bytes >= header_bytes) last_sent_ = read_header(out_);
     }
@@ -66,7 +65,9 @@ class Run {
   }
 
   Reaction message(PeerConnection& peer, bool is_patched) {
-    const std::size_t length = std::min<std::size_t>(octet() * 256u + octet(), input_.size());
+    const std::size_t high = octet();
+    const std::size_t wanted = high * 256 + octet();
+    const std::size_t length = std::min(wanted, input_.size());
     std::vector<u8> octets(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(length));
     input_ = input_.subspan(length);
     if (octets.size() < header_bytes) return {};
