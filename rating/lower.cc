@@ -54,7 +54,14 @@ class Lowering {
   std::map<std::tuple<u32, u32, u32>, Place> rule_slots_;  // of the service at hand
 };
 
+bool is_all_whole(const PlanText& plan) {
+  return std::ranges::all_of(plan.services, [](const ServiceText& service) {
+    return std::ranges::all_of(service.rules, &RuleText::is_whole);
+  });
+}
+
 void Lowering::plan(const PlanText& plan) {
+  if (plan.name.text.empty()) return;  // told by the parser
   const u32 id = plan_id(plan.name.text);
   const auto [known, is_new] = plan_ids_.emplace(id, &plan.name);
   if (!is_new && known->second->text == plan.name.text) {
@@ -67,6 +74,7 @@ void Lowering::plan(const PlanText& plan) {
                 "choose another name for the newer of the two");
   }
   if (plan.currency == Unit::none) {
+    if (!plan.is_whole) return;
     report_.add(plan.name.at, fmt::format("plan '{}' has no currency", plan.name.text),
                 "for example: currency EUR");
     return;
@@ -84,7 +92,8 @@ void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {
     if (is_money(unit) && unit != plan.currency) {
       report_.add(bucket.amount.at, fmt::format("found {}, expected {}, the currency of the plan",
                                                 unit_name(unit), unit_name(plan.currency)));
-    } else if (!is_money(unit) && std::ranges::find(paying, unit) == paying.end()) {
+    } else if (!is_money(unit) && std::ranges::find(paying, unit) == paying.end() &&
+               is_all_whole(plan)) {
       report_.add(bucket.amount.at,
                   fmt::format("found an allowance of {} that no rule of the plan pays with",
                               unit_name(unit)),

@@ -158,12 +158,12 @@ void RuleLowering::lower_price() {
     return;
   }
   if (text_.price.empty()) {
-    if (!pays_money) return;
+    if (!pays_money || !text_.is_whole) return;
     report_.add(text_.at, "found a rule without a price, expected 'price', free or barred",
                 "for example: price 0.01EUR per 1MB");
     return;
   }
-  if (!pays_money) {
+  if (!pays_money && text_.is_whole) {
     report_.add(text_.price_at, "found a price, but no money in 'pay with'",
                 fmt::format("add 'then {}'", unit_name(rule_.currency)));
   }
@@ -230,7 +230,8 @@ void RuleLowering::lower_fees() {
   const bool pays_money = std::ranges::any_of(rule_.sources(), &PaymentSource::is_money);
   if (text_.setup && is_price(*text_.setup, "a fee")) {
     rule_.setup_fee = {text_.setup->count};
-    if (!pays_money) report_.add(text_.setup->at, "found a fee, but no money in 'pay with'");
+    if (!pays_money && text_.is_whole)
+      report_.add(text_.setup->at, "found a fee, but no money in 'pay with'");
   }
   if (!text_.round_money) return;
   rule_.money_rounding = text_.round_money->rounding;

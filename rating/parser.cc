@@ -202,13 +202,22 @@ bool Parser::block(std::span<const Statement> statements, std::string_view what)
     if (peek().kind == Token::Kind::end) {
       return fail(fmt::format("'}}' that closes the '{{' at {}", report_.line_of(open)));
     }
-    if (!statement(statements, what, seen)) {
-      recover();
-    } else if (!peek().ends_statement()) {
-      fail("the end of the statement",
-           "each statement stands on a line of its own, or ends with ;");
-      recover();
+    one_statement(statements, what, seen);
+  }
+}
+
+void Parser::one_statement(std::span<const Statement> statements, std::string_view what,
+                           std::vector<Seen>& seen) {
+  if (!statement(statements, what, seen)) {
+    if (rule_ != nullptr) {
+      rule_->is_whole = false;
+    } else if (plan_ != nullptr) {
+      plan_->is_whole = false;
     }
+    recover();
+  } else if (!peek().ends_statement() && !tokens_[at_ - 1].is_symbol('}')) {
+    fail("the end of the statement", "each statement stands on a line of its own, or ends with ;");
+    recover();
   }
 }
 
@@ -220,11 +229,8 @@ void Parser::parse_file() {
     if (peek().is_symbol('}')) {
       fail("a plan or an example", "this '}' closes nothing");
       next();
-    } else if (!statement(file_statements, "a tariff file", seen)) {
-      recover();
-    } else if (!peek().ends_statement()) {
-      fail("the end of the statement");
-      recover();
+    } else {
+      one_statement(file_statements, "a tariff file", seen);
     }
   }
 }
@@ -324,8 +330,11 @@ bool Parser::plan() {
   made.name.at = peek().at;
   plan_ = &made;
   policy_ = &made.policy;
-  if (!name(made.name, "the name of the plan") && !header_failed()) return false;
-  return block(plan_statements, "a plan");
+  const bool is_good = (name(made.name, "the name of the plan") || header_failed()) &&
+                       block(plan_statements, "a plan");
+  made.is_whole = made.is_whole && is_good;
+  plan_ = nullptr;
+  return is_good;
 }
 
 bool Parser::currency() {

@@ -53,6 +53,8 @@ class Parser {
   bool block(std::span<const Statement> statements, std::string_view what);
   bool statement(std::span<const Statement> statements, std::string_view what,
                  std::vector<Seen>& seen);
+  void one_statement(std::span<const Statement> statements, std::string_view what,
+                     std::vector<Seen>& seen);
   bool opens_on_next_line() const;
   bool header_failed();  // goes on at the block that follows a broken header
   void recover();

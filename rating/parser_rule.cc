@@ -42,13 +42,15 @@ bool Parser::rule() {
   made.at = peek().at;
   rule_ = &made;
   policy_ = &made.policy;
-  bool is_good = rule_match(made) || header_failed();
+  made.is_whole = rule_match(made);
+  bool is_good = made.is_whole || header_failed();
   if (is_good && accept("free")) made.verdict = Verdict::free;
   if (is_good && accept("barred")) made.verdict = Verdict::barred;
   const bool may_end = made.verdict != Verdict::charged && peek().ends_statement();
   if (is_good && !may_end) {
     if (!opens_on_next_line()) {
       fail("'{' and the statements of a rule, or free, or barred");
+      made.is_whole = false;
       is_good = header_failed();
     }
     is_good = is_good && block(rule_statements, "a rule");

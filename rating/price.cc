@@ -68,14 +68,29 @@ i128 divide(i128 value, i128 by, Rounding rounding) {
   return quotient;
 }
 
-Rounding as_rounding(BlockRounding rounding) {
-  check(rounding != BlockRounding::exact, "an exact price counts no blocks");
-  return static_cast<Rounding>(rounding);
+// How many blocks a quantity counts as; `rounding` is not exact.
+i64 count_blocks(i64 quantity, i64 block, BlockRounding rounding) {
+  const u64 by = static_cast<u64>(block);
+  const u64 blocks = static_cast<u64>(quantity) / by;
+  const u64 rest = static_cast<u64>(quantity) % by;
+  bool step = false;
+  switch (rounding) {
+    case BlockRounding::down:
+      break;
+    case BlockRounding::up:
+      step = rest != 0;
+      break;
+    case BlockRounding::half_up:
+      step = 2 * rest >= by;
+      break;
+    case BlockRounding::half_even:
+      step = 2 * rest > by || (2 * rest == by && (blocks & 1) != 0);
+      break;
+    case BlockRounding::exact:
+      check(false, "an exact price counts no blocks");
+  }
+  return static_cast<i64>(blocks + (step ? 1 : 0));
 }
-static_assert(static_cast<u8>(BlockRounding::down) == static_cast<u8>(Rounding::down));
-static_assert(static_cast<u8>(BlockRounding::up) == static_cast<u8>(Rounding::up));
-static_assert(static_cast<u8>(BlockRounding::half_up) == static_cast<u8>(Rounding::half_up));
-static_assert(static_cast<u8>(BlockRounding::half_even) == static_cast<u8>(Rounding::half_even));
 
 // F(used). False if it leaves 64 bits.
 bool evaluate(const Curve& curve, i64 used, i64& cost) {
@@ -85,13 +100,18 @@ bool evaluate(const Curve& curve, i64 used, i64& cost) {
   while (at + 1 < curve.steps.size() && used > curve.steps[at + 1].start.count) ++at;
   const Step& step = curve.steps[at];
   const i64 inside = used - step.start.count;
+  if (curve.money_step == 1 && !curve.is_exact()) [[likely]] {  // the same in 64 bits
+    const i64 blocks = count_blocks(inside, step.block.count, curve.usage);
+    return !__builtin_mul_overflow(blocks, step.price.count, &cost) &&
+           !__builtin_add_overflow(cost, curve.fee + step.cost_before.count, &cost);
+  }
   i128 value = i128{curve.fee} + step.cost_before.count;
   i128 value_unit = 1;  // value counts in this part of a millionth
   if (curve.is_exact()) {
     value_unit = step.block.count;
     value = value * value_unit + i128{inside} * step.price.count;
   } else {
-    value += divide(inside, step.block.count, as_rounding(curve.usage)) * step.price.count;
+    value += i128{count_blocks(inside, step.block.count, curve.usage)} * step.price.count;
   }
   const i128 rounded = divide(value, value_unit * curve.money_step, curve.money) * curve.money_step;
   if (rounded > count_max) return false;
@@ -190,10 +210,22 @@ Charge afford(const Curve& curve, i64 before, const Ask& ask) {
     return {{wanted}, {cost_after - cost_before}};
   }
   i64 covered = invert(curve, before, before + wanted, budget) - before;
-  covered -= covered % ask.granule.count;
+  if (ask.granule.count > 1) covered -= covered % ask.granule.count;
   check(evaluate(curve, before + covered, cost_after), "what is within a budget has a cost");
   check(cost_after <= budget, "what a budget buys costs no more");
   return {{covered}, {cost_after - cost_before}};
+}
+
+// An allowance that is paid one for one, as most are: no division.
+bool is_one_for_one(const PaymentSource& source) {
+  return source.block.count == 1 && source.amount.count == 1;
+}
+
+Charge afford_one_for_one(i64 before, const Ask& ask) {
+  const i64 wanted = std::clamp(ask.wanted.count, i64{0}, count_max - before);
+  i64 covered = std::clamp(ask.available.count, i64{0}, wanted);
+  if (covered < wanted && ask.granule.count > 1) covered -= covered % ask.granule.count;
+  return {{covered}, {covered}};
 }
 
 }  // namespace
@@ -237,6 +269,7 @@ Charge affordable(const Rule& rule, const PaymentSource& source, const Ask& ask)
   const i64 before = paid_before(source, ask.so_far);
   check(before >= 0, "nobody has used less than nothing");
   if (source.is_money()) return afford(money_curve(rule), before, ask);
+  if (is_one_for_one(source)) return afford_one_for_one(before, ask);
   const Step step = allowance_step(source);
   return afford(allowance_curve(source, step), before, ask);
 }

@@ -73,6 +73,7 @@ struct MoneyRoundingText {
 
 struct RuleText {
   Place at;
+  bool is_whole = true;  // all of it could be read, so what is missing was not written
   std::optional<NameText> name;
   bool is_default = false;
   std::vector<NumberText> groups;
@@ -106,6 +107,7 @@ struct BucketText {
 
 struct PlanText {
   NameText name;
+  bool is_whole = true;  // as in RuleText, of the plan's own statements
   Unit currency = Unit::none;
   Place currency_at;
   std::vector<BucketText> buckets;
