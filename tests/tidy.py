@@ -56,20 +56,20 @@ CONTROL_NEVER_SEES = re.compile(r'ledger/(shard|reserve|debit|release|charge|exp
 
 DPDK_AND_LWIP = re.compile(r'^(rte_\w+\.h|lwip/.*|netif/.*|usrsctp\.h)$')
 
-# (pattern, folders or None for all, what to use instead). Tests, benches and fuzzers of a folder
-# may do what the packet path may not (see is_beside_code).
+# (pattern, folders or suffixes or None for all, what to use instead). Tests, benches and fuzzers of
+# a folder may do what the packet path may not (see is_beside_code).
 BANNED = [
     (r'\bv?sprintf\s*\(', None, 'fmt::format_to_n or std::snprintf, which know the size'),
     (r'\bstr(n?cpy|n?cat)\s*\(', None, 'std::memcpy with a checked length, or std::string_view'),
     (r'\b(gets|strtok)\s*\(', None, 'std::string_view and find'),
-    (r'\b(atoi|atol|atoll|atof|strtol|strtoul|strtod)\s*\(', None,
+    (r'\b(atoi|atol|atoll|atof|strtol|strtoul|strtod)\s*\(', ('.cc', '.hh'),
      'std::from_chars, which reports mistakes'),
     (r'(?<![\w.:>])(std::)?s?rand\s*\(', None,
      'a seeded generator, so that a failing run can be repeated'),
     (r'\bstd::endl\b', None, "'\\n'"),
     (r'(?<![\w_])assert\s*\(|<cassert>|<assert\.h>', None,
      'check() of base/check.hh, on in all builds'),
-    (r'\busing namespace\b(?!.*literals)', None, 'names, or one using declaration each'),
+    (r'\busing namespace\b', ('.hh',), 'names: who includes a header has not asked for all of it'),
     (r'\b(float|double)\b', ('ledger', 'rating'), 'the integer amounts of base/amount.hh'),
     (r'\bstd::chrono\b|<chrono>|\bgettimeofday\s*\(|\bclock_gettime\s*\(', PACKET_PATH,
      'the clock of base/time.hh, which the simulator can replace'),
@@ -429,8 +429,9 @@ def check_banned(files, _build):
     for path in code_files(files):
         lines = without_comments(path.read_text()).split('\n')
         raw = path.read_text().split('\n')
-        for pattern, folders, instead in BANNED:
-            if folders is not None and (folder(path) not in folders or is_beside_code(path)):
+        for pattern, where, instead in BANNED:
+            if where is not None and path.suffix not in where and (
+                    folder(path) not in where or is_beside_code(path)):
                 continue
             for number, line in enumerate(lines, 1):
                 # An include's name is blanked as a literal: look at the line as written.

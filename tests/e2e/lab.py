@@ -144,8 +144,8 @@ class Appliance:
         self.config.write_text(self.own_paths(sample.read_text(), sample.parent))
 
     def own_paths(self, text, folder):
-        """Paths in a configuration are relative to its file: run/tap becomes the test's folder, what
-        else exists beside the sample stays what it is."""
+        """Paths in a configuration are relative to its file: run/tap becomes the test's folder,
+        what else exists beside the sample stays what it is."""
         def moved(match):
             path = match.group(1)
             if re.search(r'run/tap\b', path):
@@ -167,7 +167,7 @@ class Appliance:
 
     def has_tap(self):
         self.check_alive()
-        return os.path.exists('/proc/self/net/dev') and 'toll0:' in open('/proc/self/net/dev').read()
+        return 'toll0:' in pathlib.Path('/proc/self/net/dev').read_text()
 
     def is_answering(self):
         self.check_alive()

@@ -5,7 +5,7 @@
 A table is written for people; the clients (tests/erlang, tests/freediameter) get it flat, one
 request a line, everything spelled out.
 
-    with session=data msisdn=$payer rg=10        # these words stand in every step until the next with
+    with session=data msisdn=$payer rg=10     # words that stand in every step until the next with
     step=initial type=I number=0 ask=octets:1024000
       -> result=2001 mscc=2001 grant=octets:1024000 final=no
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Tollgate authors
 #
-# compile.sh OUTPUT-FOLDER SOURCE...: the dictionary first, then the modules that include its records.
+# compile.sh OUTPUT-FOLDER DICTIONARY MODULE...: the modules include the dictionary's records.
 set -eu
 output=$1
 shift

@@ -169,8 +169,8 @@ prepare_request(#diameter_packet{msg = Request}, _Service, {_, Capabilities}, He
 
 prepare_retransmit(Packet, Service, Peer, Header) -> prepare_request(Packet, Service, Peer, Header).
 
-handle_answer(#diameter_packet{msg = Answer, errors = Errors}, _Request, _Service, _Peer, _Header) ->
-    {ok, Answer, Errors}.
+handle_answer(Packet, _Request, _Service, _Peer, _Header) ->
+    {ok, Packet#diameter_packet.msg, Packet#diameter_packet.errors}.
 
 handle_error(Reason, _Request, _Service, _Peer, _Header) -> {error, Reason}.
 

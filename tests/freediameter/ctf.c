@@ -107,7 +107,8 @@ static void add_head(struct msg* request, const struct step* step) {
   add_u32(request, "Auth-Application-Id", 4);
   add_text(request, "Service-Context-Id", step_get(step, "context", "32251@3gpp.org"));
   add_u32(request, "CC-Request-Type", request_type(type));
-  add_u32(request, "CC-Request-Number", (uint32_t)atoll(step_get(step, "number", "0")));
+  add_u32(request, "CC-Request-Number",
+          (uint32_t)strtoull(step_get(step, "number", "0"), NULL, 10));
   const uint32_t now_s = htonl((uint32_t)time(NULL) + ntp_epoch_offset_s);
   add_octets(request, "Event-Timestamp", &now_s, sizeof now_s);
   add_subscription(request, 0, step_get(step, "msisdn", NULL));
@@ -138,7 +139,7 @@ static struct msg* make_request(const struct step* step) {
   }
   add_units(place, "Requested-Service-Unit", step_get(step, "ask", NULL));
   add_units(place, "Used-Service-Unit", step_get(step, "used", NULL));
-  if (group != NULL) add_u32(place, "Rating-Group", (uint32_t)atoll(group));
+  if (group != NULL) add_u32(place, "Rating-Group", (uint32_t)strtoull(group, NULL, 10));
   add_service_information(request, step_get(step, "context", ""));
   return request;
 }
