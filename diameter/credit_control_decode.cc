@@ -149,8 +149,8 @@ class Decoder {
 
   bool decode(Bytes octets) {
     AvpCursor cursor(octets);
-    Avp avp;
     for (;;) {
+      Avp avp;
       const AvpStep step = cursor.next(avp);
       if (step != AvpStep::avp) [[unlikely]] {
         if (step == AvpStep::end) break;
@@ -167,8 +167,8 @@ class Decoder {
   template <class Member>
   [[gnu::always_inline]] bool walk(const Avp& group, Member&& member) {
     AvpCursor cursor(group.data());
-    Avp avp;
     for (;;) {
+      Avp avp;
       const AvpStep step = cursor.next(avp);
       if (step == AvpStep::avp) [[likely]] {
         if (count_one() && member(avp)) [[likely]]
@@ -225,7 +225,7 @@ class Decoder {
   }
   bool other(Avp avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
 
-  bool take(Avp avp);
+  [[gnu::always_inline]] bool take(const Avp& avp);
   bool take_3gpp(Avp avp);
   bool take_type(Avp avp);
   bool take_requested_action(Avp avp);
@@ -256,7 +256,7 @@ class Decoder {
   Avp first_mscc_;
 };
 
-bool Decoder::take(Avp avp) {
+inline bool Decoder::take(const Avp& avp) {
   if (avp.vendor != 0) return take_3gpp(avp);
   switch (avp.code < members_of_code.size() ? members_of_code[avp.code] : Member::other) {
     case Member::session_id:
@@ -353,9 +353,10 @@ bool Decoder::take_application(Avp avp) {
 }
 
 bool Decoder::take_vendor_application(Avp avp) {
-  return walk(avp, [this](const Avp& member) {
-    return member.is(avp::auth_application_id) ? take_application(member) : other(member, 2);
-  });
+  return walk(
+      avp, [this](const Avp& member) __attribute__((always_inline)) {
+        return member.is(avp::auth_application_id) ? take_application(member) : other(member, 2);
+      });
 }
 
 bool Decoder::take_event_timestamp(Avp avp) {
@@ -371,20 +372,21 @@ bool Decoder::take_subscription_id(Avp avp, u32 depth) {
   SubscriptionId& id = out_.subscription_id_pool[out_.subscription_id_count];
   bool has_type = false;
   bool has_data = false;
-  const bool is_sound = walk(avp, [&](const Avp& member) {
-    if (member.is(avp::subscription_id_type)) {
-      u32 value = 0;
-      if (has_type) return refuse_repeated(member, refusal_);
-      has_type = true;
-      if (!number(member, value)) return false;
-      id.type = static_cast<SubscriptionIdType>(value);
-      return true;
-    }
-    if (!member.is(avp::subscription_id_data)) return other(member, depth + 1);
-    if (has_data) return refuse_repeated(member, refusal_);
-    has_data = true;
-    return view(member, id.data);
-  });
+  const bool is_sound = walk(
+      avp, [&](const Avp& member) __attribute__((always_inline)) {
+        if (member.is(avp::subscription_id_type)) {
+          u32 value = 0;
+          if (has_type) return refuse_repeated(member, refusal_);
+          has_type = true;
+          if (!number(member, value)) return false;
+          id.type = static_cast<SubscriptionIdType>(value);
+          return true;
+        }
+        if (!member.is(avp::subscription_id_data)) return other(member, depth + 1);
+        if (has_data) return refuse_repeated(member, refusal_);
+        has_data = true;
+        return view(member, id.data);
+      });
   if (!is_sound) return false;
   if (!has_type || !has_data) [[unlikely]] {
     refuse_missing(has_type ? avp::subscription_id_data : avp::subscription_id_type, refusal_);
@@ -423,7 +425,9 @@ bool Decoder::take_mscc(Avp avp) {
   mscc.used_first = static_cast<u8>(out_.used_pool_count);
   mscc.service_identifier_first = static_cast<u8>(out_.service_identifier_pool_count);
   u32 seen = 0;
-  return walk(avp, [&](const Avp& member) { return take_mscc_member(member, mscc, seen); });
+  return walk(
+      avp, [&](const Avp& member)
+               __attribute__((always_inline)) { return take_mscc_member(member, mscc, seen); });
 }
 
 bool Decoder::take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen) {
@@ -460,7 +464,9 @@ bool Decoder::take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen) {
 }
 
 bool Decoder::take_requested(Avp avp, u32 depth, Requested& requested, Units& units) {
-  if (!walk(avp, [&](const Avp& member) { return take_unit(member, depth + 1, units); }))
+  if (!walk(
+          avp, [&](const Avp& member)
+                   __attribute__((always_inline)) { return take_unit(member, depth + 1, units); }))
     return false;
   requested = units.kinds == 0 ? Requested::empty : Requested::units;
   return true;
@@ -471,21 +477,22 @@ bool Decoder::take_used(Avp avp, u32 depth, u8& count) {
   UsedUnits& used = out_.used_pool[out_.used_pool_count++];
   used = {};
   ++count;
-  return walk(avp, [&](const Avp& member) {
-    u32 value = 0;
-    if (member.is(avp::reporting_reason)) {
-      if (!number(member, value)) return false;
-      used.reason = reporting_reason(value);
-      return true;
-    }
-    if (member.is(avp::tariff_change_usage)) {
-      if (!number(member, value)) return false;
-      if (value > 2) return refuse_value(member, refusal_);
-      used.tariff_change = static_cast<TariffChangeUsage>(value);
-      return true;
-    }
-    return take_unit(member, depth + 1, used.units);
-  });
+  return walk(
+      avp, [&](const Avp& member) __attribute__((always_inline)) {
+        u32 value = 0;
+        if (member.is(avp::reporting_reason)) {
+          if (!number(member, value)) return false;
+          used.reason = reporting_reason(value);
+          return true;
+        }
+        if (member.is(avp::tariff_change_usage)) {
+          if (!number(member, value)) return false;
+          if (value > 2) return refuse_value(member, refusal_);
+          used.tariff_change = static_cast<TariffChangeUsage>(value);
+          return true;
+        }
+        return take_unit(member, depth + 1, used.units);
+      });
 }
 
 bool Decoder::take_unit(Avp avp, u32 depth, Units& units) {
@@ -526,13 +533,14 @@ bool Decoder::take_unit(Avp avp, u32 depth, Units& units) {
 
 bool Decoder::take_money(Avp avp, u32 depth, MoneyValue& money) {
   bool has_value = false;
-  const bool is_sound = walk(avp, [&](const Avp& member) {
-    if (member.is(avp::currency_code)) return number(member, money.currency_code);
-    if (!member.is(avp::unit_value)) return other(member, depth + 1);
-    if (has_value) return refuse_repeated(member, refusal_);
-    has_value = true;
-    return take_unit_value(member, depth + 1, money);
-  });
+  const bool is_sound = walk(
+      avp, [&](const Avp& member) __attribute__((always_inline)) {
+        if (member.is(avp::currency_code)) return number(member, money.currency_code);
+        if (!member.is(avp::unit_value)) return other(member, depth + 1);
+        if (has_value) return refuse_repeated(member, refusal_);
+        has_value = true;
+        return take_unit_value(member, depth + 1, money);
+      });
   if (!is_sound) return false;
   if (has_value) return true;
   refuse_missing(avp::unit_value, refusal_);
@@ -542,20 +550,21 @@ bool Decoder::take_money(Avp avp, u32 depth, MoneyValue& money) {
 
 bool Decoder::take_unit_value(Avp avp, u32 depth, MoneyValue& money) {
   bool has_digits = false;
-  const bool is_sound = walk(avp, [&](const Avp& member) {
-    if (member.is(avp::exponent)) {
-      u32 value = 0;
-      if (!number(member, value)) return false;
-      money.exponent = static_cast<i32>(value);
-      return true;
-    }
-    if (!member.is(avp::value_digits)) return other(member, depth + 1);
-    has_digits = true;
-    u64 value = 0;
-    if (!number(member, value)) return false;
-    money.digits = static_cast<i64>(value);
-    return true;
-  });
+  const bool is_sound = walk(
+      avp, [&](const Avp& member) __attribute__((always_inline)) {
+        if (member.is(avp::exponent)) {
+          u32 value = 0;
+          if (!number(member, value)) return false;
+          money.exponent = static_cast<i32>(value);
+          return true;
+        }
+        if (!member.is(avp::value_digits)) return other(member, depth + 1);
+        has_digits = true;
+        u64 value = 0;
+        if (!number(member, value)) return false;
+        money.digits = static_cast<i64>(value);
+        return true;
+      });
   if (!is_sound) return false;
   if (has_digits) return true;
   refuse_missing(avp::value_digits, refusal_);
@@ -566,14 +575,16 @@ bool Decoder::take_unit_value(Avp avp, u32 depth, MoneyValue& money) {
 // Service-Information and the groups in it: judged as a whole, a few facts noted.
 bool Decoder::take_service(Avp group, u32 depth) {
   if (depth >= avp_depth_max) return refuse_limits(refusal_);
-  return walk(group, [this, depth](const Avp& avp) {
-    const AvpShape shape = shape_of(avp.code, avp.vendor);
-    if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
-      return ignore_or_refuse(avp, shape, refusal_);
-    if (shape == AvpShape::grouped) return take_service_group(avp, depth + 1);
-    if (avp.code < facts_of_code.size() && facts_of_code[avp.code] != Fact::none) note_fact(avp);
-    return true;
-  });
+  return walk(
+      group, [ this, depth ](const Avp& avp) __attribute__((always_inline)) {
+        const AvpShape shape = shape_of(avp.code, avp.vendor);
+        if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
+          return ignore_or_refuse(avp, shape, refusal_);
+        if (shape == AvpShape::grouped) return take_service_group(avp, depth + 1);
+        if (avp.code < facts_of_code.size() && facts_of_code[avp.code] != Fact::none)
+          note_fact(avp);
+        return true;
+      });
 }
 
 bool Decoder::take_service_group(Avp avp, u32 depth) {
