@@ -80,7 +80,7 @@ uint16_t tollgate_lwip_checksum(const void* data, int length) {
 }
 
 void tollgate_lwip_assert_failed(const char* what, const char*, int) {
-  check_failed(what, std::source_location::current());
+  check_failed(what, SourcePlace::current());
 }
 
 // RFC 6528: a clock of 4 us and a keyed hash of the four numbers of the connection.
