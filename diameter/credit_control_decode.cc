@@ -223,29 +223,29 @@ class Decoder {
     data = avp.data();
     return true;
   }
-  bool other(Avp avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
+  bool other(const Avp& avp, u32 depth) { return check_avp(avp, depth, budget_, refusal_); }
 
   [[gnu::always_inline]] bool take(const Avp& avp);
-  bool take_3gpp(Avp avp);
-  bool take_type(Avp avp);
-  bool take_requested_action(Avp avp);
-  bool take_application(Avp avp);
-  bool take_vendor_application(Avp avp);
-  bool take_event_timestamp(Avp avp);
-  bool take_subscription_id(Avp avp, u32 depth);
-  bool take_proxy_info(Avp avp);
-  bool take_route_record(Avp avp);
-  bool take_command_units(Avp avp);
-  bool take_mscc(Avp avp);
-  bool take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen);
-  bool take_requested(Avp avp, u32 depth, Requested& requested, Units& units);
-  bool take_used(Avp avp, u32 depth, u8& count);
-  bool take_unit(Avp avp, u32 depth, Units& units);
-  bool take_money(Avp avp, u32 depth, MoneyValue& money);
-  bool take_unit_value(Avp avp, u32 depth, MoneyValue& money);
-  bool take_service(Avp group, u32 depth);
-  bool take_service_group(Avp avp, u32 depth);
-  void note_fact(Avp avp);
+  bool take_3gpp(const Avp& avp);
+  bool take_type(const Avp& avp);
+  bool take_requested_action(const Avp& avp);
+  bool take_application(const Avp& avp);
+  bool take_vendor_application(const Avp& avp);
+  bool take_event_timestamp(const Avp& avp);
+  bool take_subscription_id(const Avp& avp, u32 depth);
+  bool take_proxy_info(const Avp& avp);
+  bool take_route_record(const Avp& avp);
+  bool take_command_units(const Avp& avp);
+  bool take_mscc(const Avp& avp);
+  bool take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen);
+  bool take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units);
+  bool take_used(const Avp& avp, u32 depth, u8& count);
+  bool take_unit(const Avp& avp, u32 depth, Units& units);
+  bool take_money(const Avp& avp, u32 depth, MoneyValue& money);
+  bool take_unit_value(const Avp& avp, u32 depth, MoneyValue& money);
+  bool take_service(const Avp& group, u32 depth);
+  bool take_service_group(const Avp& avp, u32 depth);
+  void note_fact(const Avp& avp);
   bool finish();
 
   CreditControlRequest& out_;
@@ -316,7 +316,7 @@ inline bool Decoder::take(const Avp& avp) {
   return other(avp, 1);
 }
 
-bool Decoder::take_3gpp(Avp avp) {
+bool Decoder::take_3gpp(const Avp& avp) {
   if (avp.is(avp::service_information)) {
     if (!once(seen_service_information, avp)) return false;
     out_.facts.service_information = avp.data();
@@ -327,7 +327,7 @@ bool Decoder::take_3gpp(Avp avp) {
   return other(avp, 1);
 }
 
-bool Decoder::take_type(Avp avp) {
+bool Decoder::take_type(const Avp& avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   if (value < 1 || value > 4) return refuse_value(avp, refusal_);
@@ -335,7 +335,7 @@ bool Decoder::take_type(Avp avp) {
   return true;
 }
 
-bool Decoder::take_requested_action(Avp avp) {
+bool Decoder::take_requested_action(const Avp& avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   if (value > 3) return refuse_value(avp, refusal_);
@@ -343,7 +343,7 @@ bool Decoder::take_requested_action(Avp avp) {
   return true;
 }
 
-bool Decoder::take_application(Avp avp) {
+bool Decoder::take_application(const Avp& avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   // It must say what the header says.
@@ -352,21 +352,21 @@ bool Decoder::take_application(Avp avp) {
   return true;
 }
 
-bool Decoder::take_vendor_application(Avp avp) {
+bool Decoder::take_vendor_application(const Avp& avp) {
   return walk(
       avp, [this](const Avp& member) __attribute__((always_inline)) {
         return member.is(avp::auth_application_id) ? take_application(member) : other(member, 2);
       });
 }
 
-bool Decoder::take_event_timestamp(Avp avp) {
+bool Decoder::take_event_timestamp(const Avp& avp) {
   u32 value = 0;
   if (!number(avp, value)) return false;
   out_.event_timestamp = instant_of_time(value);
   return true;
 }
 
-bool Decoder::take_subscription_id(Avp avp, u32 depth) {
+bool Decoder::take_subscription_id(const Avp& avp, u32 depth) {
   if (out_.subscription_id_count == subscription_id_count_max)
     return refuse_repeated(avp, refusal_);
   SubscriptionId& id = out_.subscription_id_pool[out_.subscription_id_count];
@@ -397,27 +397,27 @@ bool Decoder::take_subscription_id(Avp avp, u32 depth) {
   return true;
 }
 
-bool Decoder::take_proxy_info(Avp avp) {
+bool Decoder::take_proxy_info(const Avp& avp) {
   if (!other(avp, 1)) return false;
   if (out_.proxy_info_count == proxy_info_count_max) return refuse_repeated(avp, refusal_);
   out_.proxy_info_pool[out_.proxy_info_count++] = avp.whole();
   return true;
 }
 
-bool Decoder::take_route_record(Avp avp) {
+bool Decoder::take_route_record(const Avp& avp) {
   if (out_.route_record_count == route_record_count_max) return refuse_repeated(avp, refusal_);
   out_.route_record_pool[out_.route_record_count++] = avp.data();
   return true;
 }
 
-bool Decoder::take_command_units(Avp avp) {
+bool Decoder::take_command_units(const Avp& avp) {
   command_units_ = avp;
   if (avp.is(avp::used_service_unit)) return take_used(avp, 1, out_.used_count);
   return once(seen_requested_units, avp) &&
          take_requested(avp, 1, out_.requested, out_.requested_units);
 }
 
-bool Decoder::take_mscc(Avp avp) {
+bool Decoder::take_mscc(const Avp& avp) {
   if (out_.mscc_count == mscc_count_max) return refuse_repeated(avp, refusal_);
   if (out_.mscc_count == 0) first_mscc_ = avp;
   RequestMscc& mscc = out_.mscc_pool[out_.mscc_count++];
@@ -430,7 +430,7 @@ bool Decoder::take_mscc(Avp avp) {
                __attribute__((always_inline)) { return take_mscc_member(member, mscc, seen); });
 }
 
-bool Decoder::take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen) {
+bool Decoder::take_mscc_member(const Avp& avp, RequestMscc& mscc, u32& seen) {
   enum : u32 { seen_group = 1, seen_requested = 2 };
   if (avp.vendor != 0) {
     // Repeated reasons are allowed here (TS 32.299): the first counts.
@@ -463,7 +463,7 @@ bool Decoder::take_mscc_member(Avp avp, RequestMscc& mscc, u32& seen) {
   }
 }
 
-bool Decoder::take_requested(Avp avp, u32 depth, Requested& requested, Units& units) {
+bool Decoder::take_requested(const Avp& avp, u32 depth, Requested& requested, Units& units) {
   if (!walk(
           avp, [&](const Avp& member)
                    __attribute__((always_inline)) { return take_unit(member, depth + 1, units); }))
@@ -472,7 +472,7 @@ bool Decoder::take_requested(Avp avp, u32 depth, Requested& requested, Units& un
   return true;
 }
 
-bool Decoder::take_used(Avp avp, u32 depth, u8& count) {
+bool Decoder::take_used(const Avp& avp, u32 depth, u8& count) {
   if (out_.used_pool_count == used_units_count_max) return refuse_repeated(avp, refusal_);
   UsedUnits& used = out_.used_pool[out_.used_pool_count++];
   used = {};
@@ -495,7 +495,7 @@ bool Decoder::take_used(Avp avp, u32 depth, u8& count) {
       });
 }
 
-bool Decoder::take_unit(Avp avp, u32 depth, Units& units) {
+bool Decoder::take_unit(const Avp& avp, u32 depth, Units& units) {
   u8 kind = 0;
   u64* value = nullptr;
   if (avp.vendor != 0) return other(avp, depth);
@@ -531,7 +531,7 @@ bool Decoder::take_unit(Avp avp, u32 depth, Units& units) {
   return kind == unit_time ? number(avp, units.time_s) : take_money(avp, depth, units.money);
 }
 
-bool Decoder::take_money(Avp avp, u32 depth, MoneyValue& money) {
+bool Decoder::take_money(const Avp& avp, u32 depth, MoneyValue& money) {
   bool has_value = false;
   const bool is_sound = walk(
       avp, [&](const Avp& member) __attribute__((always_inline)) {
@@ -548,7 +548,7 @@ bool Decoder::take_money(Avp avp, u32 depth, MoneyValue& money) {
   return false;
 }
 
-bool Decoder::take_unit_value(Avp avp, u32 depth, MoneyValue& money) {
+bool Decoder::take_unit_value(const Avp& avp, u32 depth, MoneyValue& money) {
   bool has_digits = false;
   const bool is_sound = walk(
       avp, [&](const Avp& member) __attribute__((always_inline)) {
@@ -573,7 +573,7 @@ bool Decoder::take_unit_value(Avp avp, u32 depth, MoneyValue& money) {
 }
 
 // Service-Information and the groups in it: judged as a whole, a few facts noted.
-bool Decoder::take_service(Avp group, u32 depth) {
+bool Decoder::take_service(const Avp& group, u32 depth) {
   if (depth >= avp_depth_max) return refuse_limits(refusal_);
   return walk(
       group, [ this, depth ](const Avp& avp) __attribute__((always_inline)) {
@@ -587,7 +587,7 @@ bool Decoder::take_service(Avp group, u32 depth) {
       });
 }
 
-bool Decoder::take_service_group(Avp avp, u32 depth) {
+bool Decoder::take_service_group(const Avp& avp, u32 depth) {
   if (avp.is(avp::subscription_id)) return take_subscription_id(avp, depth);
   if (!take_service(avp, depth)) return false;
   Avp data;
@@ -597,7 +597,7 @@ bool Decoder::take_service_group(Avp avp, u32 depth) {
   return true;
 }
 
-void Decoder::note_fact(Avp avp) {
+void Decoder::note_fact(const Avp& avp) {
   Bytes* fact = nullptr;
   switch (facts_of_code[avp.code]) {
     case Fact::none:

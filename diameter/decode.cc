@@ -142,7 +142,7 @@ bool refuse_limits(Refusal& refusal) {
   return false;
 }
 
-bool check_avp(Avp avp, u32 depth, WalkBudget& budget, Refusal& refusal) {
+bool check_avp(const Avp& avp, u32 depth, WalkBudget& budget, Refusal& refusal) {
   const AvpShape shape = shape_of(avp.code, avp.vendor);
   if (!has_right_size(shape, avp.data_bytes())) [[unlikely]]
     return ignore_or_refuse(avp, shape, refusal);

@@ -72,7 +72,8 @@ struct WalkBudget {
 };
 
 // The refusals of a walk; each returns false, so that a decoder can return its result.
-// They take copies: a decoder's cursor and AVP then stay in registers, for no address is taken.
+// They take copies, for they are rare. What is called for each AVP takes references: a copy would
+// read in wide words what was just written in narrow ones, and wait for it.
 // `step` is bad_length or bad_flags, `avp` what the cursor gave with it, `rest` its rest.
 bool refuse_step(AvpStep step, Avp avp, Bytes rest, Refusal& refusal);
 bool refuse_length(Avp avp, Refusal& refusal);
@@ -86,7 +87,7 @@ bool refuse_limits(Refusal& refusal);
 
 // Judges an AVP that the caller does not look into: known or not, its size, and the members of a
 // known group. `depth` is that of `avp`, 1 for one that stands in the message itself.
-[[nodiscard]] bool check_avp(Avp avp, u32 depth, WalkBudget& budget, Refusal& refusal);
+[[nodiscard]] bool check_avp(const Avp& avp, u32 depth, WalkBudget& budget, Refusal& refusal);
 // Judges all AVPs of a message or group.
 [[nodiscard]] bool check_avps(Bytes octets, u32 depth, WalkBudget& budget, Refusal& refusal);
 
