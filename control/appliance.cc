@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "control/appliance.hh"
+
+#include <map>
+
+#include "base/time.hh"
+
+namespace tollgate::control {
+namespace {
+
+// A service's usage in the integer of its unit, as a decimal text.
+std::string used_text(Quantity used, ledger::UnitKind kind) {
+  const Unit unit = kind == ledger::UnitKind::octets ? Unit::octets
+                    : kind == ledger::UnitKind::time ? Unit::milliseconds
+                                                     : Unit::events;
+  return to_decimal({used.count}, unit);
+}
+
+Json describe_quota(const ledger::Quota& quota) {
+  Json one = Json::object();
+  if ((quota.flags & ledger::service_flag::has_rating_group) != 0) {
+    one["rating_group"] = quota.rating_group;
+  }
+  if ((quota.flags & ledger::service_flag::has_service_identifier) != 0) {
+    one["service_identifier"] = quota.service_identifier;
+  }
+  one["kind"] = to_text(quota.kind);
+  one["granted"] = used_text(quota.granted, quota.kind);
+  one["used"] = used_text({quota.used_by_money.count + quota.used_by_allowance.count}, quota.kind);
+  if (is_money(quota.cost_unit)) {
+    one["cost"] = to_decimal({quota.cost.count}, quota.cost_unit);
+    one["currency"] = unit_name(quota.cost_unit);
+  }
+  return one;
+}
+
+std::string second_text(ledger::Second second) {
+  return to_rfc3339(Instant::from_seconds(second));
+}
+
+}  // namespace
+
+std::string Appliance::join(const ControlOptions& options) {
+  const auto join_one = [&](Segment& segment, const char* name, u32 layout, Access access) {
+    return segment.join({.folder = options.memory_folder,
+                         .name = options.instance + "." + name,
+                         .bytes = 0,
+                         .layout = layout},
+                        access);
+  };
+  std::string why = join_one(ledger_segment_, "ledger", ledger::ledger_layout, Access::read);
+  if (why.empty()) {
+    why = join_one(index_segment_, "index", ledger::identity_index_layout, Access::read_write);
+  }
+  if (why.empty()) {
+    why = join_one(tariff_segment_, "tariff", VersionedBlob::layout, Access::read_write);
+  }
+  if (why.empty()) why = join_one(links_, "links", link_table_layout, Access::read_write);
+  if (why.empty()) why = join_one(counters_segment_, "counters", counters_layout, Access::read);
+  if (!why.empty()) return why;
+  ledger_ = ledger::LedgerView(ledger::LedgerMemory(ledger_segment_.data()));
+  index_ = ledger::IdentityIndex(index_segment_.data());
+  tariff_ = tariff_segment_.at<VersionedBlob>(0);
+  return {};
+}
+
+ledger::AccountRef Appliance::find_account(u64 account_id) const {
+  ledger::AccountRef place;
+  ledger_.for_each_account(shard_of_account(account_id),
+                           [&](ledger::AccountRef ref, const ledger::Account& account) {
+                             if (account.id == account_id) place = ref;
+                           });
+  return place;
+}
+
+std::vector<const std::atomic<u64>*> Appliance::durable_sequences(const ControlOptions& options) {
+  std::vector<const std::atomic<u64>*> all;
+  for (u32 stream = 0; stream < options.journal_tile_count; ++stream) {
+    Segment& segment = journal_segments_.emplace_back();
+    const std::string why =
+        segment.join({.folder = options.memory_folder,
+                      .name = options.instance + ".journal" + std::to_string(stream),
+                      .bytes = 0,
+                      .layout = ledger::journal_memory_layout},
+                     Access::read);
+    all.push_back(why.empty() ? &segment.at<ledger::JournalMemory>(0)->durable_sequence : nullptr);
+  }
+  return all;
+}
+
+bool Appliance::journal_links_are_empty() const {
+  for (const LinkState& link : read_link_states(links_)) {
+    const bool is_one =
+        link.name.starts_with("charge") && link.name.find("_journal") != link.name.npos;
+    if (is_one && link.waiting_bytes != 0) return false;
+  }
+  return true;
+}
+
+u32 shard_of_account(u64 account_id) {
+  return static_cast<u32>(mix64(account_id) % ledger::shard_count);
+}
+
+Json describe_buckets(const ledger::LedgerView& ledger, ledger::AccountRef account) {
+  Json all = Json::array();
+  ledger.for_each_bucket_of(account, [&](const ledger::Bucket& bucket) {
+    if (bucket.state != ledger::BucketState::open) return;
+    Json one{{"unit", unit_name(bucket.unit)},
+             {"balance", to_decimal(bucket.balance, bucket.unit)},
+             {"reserved", to_decimal(bucket.reserved, bucket.unit)},
+             {"consumed", to_decimal(bucket.consumed, bucket.unit)},
+             {"expires", nullptr},
+             {"priority", bucket.priority}};
+    if (bucket.expires_s != 0) one["expires"] = second_text(bucket.expires_s);
+    if (bucket.valid_from_s != 0) one["valid_from"] = second_text(bucket.valid_from_s);
+    all.push_back(std::move(one));
+  });
+  return all;
+}
+
+Json describe_session(const ledger::LedgerView& ledger, u32 shard, const ledger::Session& session) {
+  std::map<Unit, Amount> held;
+  Json services = Json::array();
+  ledger.for_each_quota(shard, session, [&](const ledger::Quota& quota) {
+    const std::size_t holds = std::min<std::size_t>(quota.hold_count, quota.hold_bucket.size());
+    for (std::size_t i = 0; i < holds; ++i) {
+      const ledger::ShardMemory memory = ledger.shard(shard);
+      const u32 index = quota.hold_bucket[i];
+      if (index == 0 || index >= memory.header->buckets.used_end) continue;
+      held[memory.buckets[index].unit].count += quota.hold_amount[i].count;
+    }
+    services.push_back(describe_quota(quota));
+  });
+  Json reserved = Json::array();
+  for (const auto& [unit, amount] : held) {
+    if (amount.is_zero()) continue;
+    reserved.push_back(Json{{"unit", unit_name(unit)}, {"amount", to_decimal(amount, unit)}});
+  }
+  return Json{{"session_id", session.session_id_text()},
+              {"account", nullptr},
+              {"state", session.state == ledger::SessionState::open ? "open" : "closed"},
+              {"started", to_rfc3339(Instant{session.started_ns})},
+              {"deadline", to_rfc3339(Instant{session.deadline_ns})},
+              {"reserved", std::move(reserved)},
+              {"services", std::move(services)}};
+}
+
+std::string_view to_text(ledger::AccountState state) {
+  switch (state) {
+    case ledger::AccountState::active:
+      return "active";
+    case ledger::AccountState::inactive:
+      return "inactive";
+    case ledger::AccountState::suspended:
+      return "suspended";
+    case ledger::AccountState::expired:
+      return "expired";
+    case ledger::AccountState::free:
+      break;
+  }
+  return "removed";
+}
+
+std::string_view to_text(ledger::UnitKind kind) {
+  switch (kind) {
+    case ledger::UnitKind::octets:
+      return "octets";
+    case ledger::UnitKind::time:
+      return "time";
+    case ledger::UnitKind::events:
+      return "events";
+    case ledger::UnitKind::money:
+      return "money";
+    case ledger::UnitKind::none:
+      break;
+  }
+  return "none";
+}
+
+}  // namespace tollgate::control

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// A charging record (CDR), from the journal's note to a line of JSON. docs/cdr.md has the members.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "control/json.hh"
+#include "ledger/journal_format.hh"
+
+namespace tollgate::control {
+
+struct ChargingRecord {
+  u32 stream = 0;
+  u32 shard = 0;
+  u64 sequence = 0;  // of the shard; with it, the record's name
+  ledger::ChargingData data;
+  std::vector<ledger::ChargingService> services;
+  std::string session_id;
+};
+
+// Reads the note of kind charging_data of an entry. False if it is cut short or says more than it
+// has. Any octets may be given.
+[[nodiscard]] bool read_charging_note(Bytes words, ChargingRecord& record);
+
+// What the journal only has numbers for.
+struct CdrNames {
+  std::function<Json(u64 account_id)> account;  // {"account","identities"}
+  std::function<std::string(u32 plan)> plan;
+  std::function<std::string(u64 context)> service_context;
+  std::function<std::string(u64 origin_host)> origin_host;  // empty: not known
+};
+
+Json describe(const ChargingRecord& record, const CdrNames& names);
+
+std::string_view to_text(ledger::ClosingCause cause);
+
+}  // namespace tollgate::control

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// CommandBook: commands that are carried out once, whatever is killed in between.
+//
+// A command is written into the database with its idempotency key, sent, and its outcome written
+// beside it. What it changed is in the journal with that key. If control dies in between, or the
+// core does not answer, the journal tells whether it was carried out (journaled), and only what is
+// not there when nothing is under way any more (quiet.hh) is sent again. A client that brings a key
+// of its own may ask again as often as it likes and gets the same answer.
+//
+// What the database has to follow of a command (new identities, a plan, a removed account) is in
+// the row's detail, so that it is done after a restart as well.
+#pragma once
+
+#include "control/context.hh"
+#include "control/quiet.hh"
+
+namespace tollgate::control {
+
+class CommandBook {
+ public:
+  // {"outcome":"ok","balance":"9.50","unit":"EUR","repeated":false}; outcome may be `no_answer`.
+  using Finished = std::function<void(const Json& answer)>;
+
+  explicit CommandBook(Context& context) : context_(context) {}
+
+  struct Order {
+    std::string kind;
+    AccountRow account;
+    Json detail;             // for people, and for the database's part
+    std::string client_key;  // may be empty
+    ledger::Command command;
+  };
+  // `also` runs in the transaction that stores the command. Throws Refused if the client's key was
+  // used for something else.
+  void carry_out(Order order, const Finished& finished, const std::function<void()>& also = {});
+
+  // At start: takes up all that was under way.
+  void begin_with_open();
+
+  // The journal has the effects of a command with this key.
+  void journaled(u64 key, const ledger::CommandAnswer& answer);
+
+  // Sends again what nobody knows about, once `quiet` lasts and the journal was read to its end.
+  void step(const Quiet& quiet, bool journal_is_read, Instant now);
+
+  bool has_open() const { return !open_.empty(); }
+
+ private:
+  struct Open {
+    CommandRow row;
+    Finished finished;        // empty: nobody waits
+    bool is_waiting = false;  // sent, and its time is not over
+  };
+  void send(u64 key);
+  void settle(u64 key, const ledger::CommandAnswer& answer);
+  void finish(const CommandRow& row, const ledger::CommandAnswer& answer, const Json& told);
+  void apply_identities(const CommandRow& row, const Json& detail, bool is_ok);
+  void apply_removal(const CommandRow& row);
+
+  Context& context_;
+  std::map<u64, Open> open_;  // by key
+};
+
+}  // namespace tollgate::control

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "control/control.hh"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+#include "control/accounts.hh"
+#include "control/balances.hh"
+#include "control/cdr_task.hh"
+#include "control/import.hh"
+#include "control/server.hh"
+#include "control/tariff_verbs.hh"
+#include "control/views.hh"
+
+namespace tollgate::control {
+namespace {
+
+constexpr Duration housekeeping_period = Duration::milliseconds(100);
+constexpr int idle_wait_ms = 5;
+
+// Everything that run_control has, in the order in which it is made.
+class Control {
+ public:
+  Control(const ControlOptions& options, Appliance& appliance, const ledger::JournalFolder& journal)
+      : store_(options.state_folder + "/provisioning.db"),
+        channel_(channel_options(options, appliance)),
+        context_{options, store_, appliance, channel_, tariffs_, clock_},
+        quiet_(context_),
+        book_(context_),
+        reconcile_(context_),
+        accounts_(context_, book_, reconcile_),
+        balances_(context_, book_),
+        views_(context_),
+        cdr_writer_(cdr_options(options, journal), clock_.now()),
+        cdr_task_(journal, cdr_writer_, cdr_names(), appliance.durable_sequences(options)),
+        server_([this](const Request& request, const Reply& reply) { handle(request, reply); }) {}
+
+  [[nodiscard]] std::string start() {
+    std::string mistakes = load_first_tariff(context_);
+    if (!mistakes.empty()) return mistakes;
+    accounts_.add_verbs(verbs_);
+    balances_.add_verbs(verbs_);
+    views_.add_verbs(verbs_);
+    add_tariff_verbs(verbs_, context_);
+    verbs_["account.import"] = [this](const Json& args, const Reply& reply) {
+      begin_import(args, reply);
+    };
+    cdr_task_.watch_commands(
+        {.is_wanted = [this] { return book_.has_open(); },
+         .journaled = [this](u64 key, const auto& answer) { book_.journaled(key, answer); }});
+    reconcile_.begin_with_pending();
+    book_.begin_with_open();
+    return server_.listen(context_.options.socket_path);
+  }
+
+  void run(const std::atomic<bool>& stop) {
+    spdlog::info("control of {} listens on {}", context_.options.appliance_name,
+                 context_.options.socket_path);
+    while (!stop.load(std::memory_order_relaxed)) turn();
+    finish();
+  }
+
+ private:
+  static CommandChannel::Options channel_options(const ControlOptions& options,
+                                                 const Appliance& appliance);
+  static CdrWriter::Options cdr_options(const ControlOptions& options,
+                                        const ledger::JournalFolder& journal);
+  CdrNames cdr_names();
+  void handle(const Request& request, const Reply& reply);
+  void begin_import(const Json& args, const Reply& reply);
+  void turn();
+  bool write_cdrs(Instant now);
+  bool work_on_import(Instant now);
+  void finish();
+
+  Clock clock_;
+  Store store_;
+  CommandChannel channel_;
+  Tariffs tariffs_;
+  Context context_;
+  Quiet quiet_;
+  CommandBook book_;
+  Reconcile reconcile_;
+  Accounts accounts_;
+  Balances balances_;
+  Views views_;
+  CdrWriter cdr_writer_;
+  CdrTask cdr_task_;
+  Verbs verbs_;
+  std::unique_ptr<Import> import_;
+  Reply import_reply_{0, nullptr};
+  Instant housekept_at_;
+  Instant cdr_failed_at_;
+  bool journal_is_read_ = false;
+  Server server_;
+};
+
+CommandChannel::Options Control::channel_options(const ControlOptions& options,
+                                                 const Appliance& appliance) {
+  CommandChannel::Options channel;
+  const auto need = [&](const std::string& name) {
+    LinkMemory* link = appliance.link(name);
+    if (link == nullptr) throw FileError(fmt::format("the appliance has no link {}", name));
+    return link;
+  };
+  for (u32 tile = 0; tile < options.charge_tile_count; ++tile) {
+    channel.to_charge.push_back(need(fmt::format("control_charge{}", tile)));
+  }
+  for (u32 tile = 0; tile < options.journal_tile_count; ++tile) {
+    channel.from_journal.push_back(need(fmt::format("journal{}_control", tile)));
+  }
+  channel.run = std::random_device{}();
+  return channel;
+}
+
+CdrWriter::Options Control::cdr_options(const ControlOptions& options,
+                                        const ledger::JournalFolder& journal) {
+  return {.folder = options.cdr_folder,
+          .name = options.appliance_name,
+          .rotation_bytes = options.cdr_rotation_bytes,
+          .rotation_time = Duration::seconds(options.cdr_rotation_seconds),
+          .journal_id = journal.appliance,
+          .reached = nullptr};
+}
+
+CdrNames Control::cdr_names() {
+  return {
+      .account =
+          [this](u64 id) {
+            Json texts = Json::array();
+            for (const IdentityRow& identity : store_.identities(id)) {
+              texts.push_back(identity.text);
+            }
+            const auto row = store_.account_by_id(id);
+            return Json{{"account", row ? Json(row->name) : Json(nullptr)},
+                        {"identities", std::move(texts)}};
+          },
+      .plan = [this](u32 plan) { return tariffs_.plan_name(plan); },
+      .service_context = [this](u64 context) { return context_text(tariffs_.image(), context); },
+      .origin_host = [](u64) { return std::string(); }};
+}
+
+void Control::handle(const Request& request, const Reply& reply) {
+  const auto verb = verbs_.find(request.verb);
+  if (verb == verbs_.end()) {
+    return reply.refuse(refusal::unknown_verb,
+                        fmt::format("this control does not know '{}'", request.verb));
+  }
+  try {
+    verb->second(request.args, reply);
+  } catch (const Refused& refused) {
+    reply.refuse(refused);
+  } catch (const std::exception& error) {
+    spdlog::error("{}: {}", request.verb, error.what());
+    reply.refuse(refusal::internal, error.what());
+  }
+}
+
+void Control::begin_import(const Json& args, const Reply& reply) {
+  if (import_) throw Refused(refusal::busy, "another import is going on");
+  if (reconcile_.open_count() != 0) {
+    throw Refused(refusal::busy,
+                  "accounts of an interrupted import are being looked up in the ledger: try again "
+                  "in a moment");
+  }
+  import_ = std::make_unique<Import>(context_, reconcile_, Arguments(args).text("path"), reply);
+  import_reply_ = reply;
+}
+
+void Control::turn() {
+  const Instant now = clock_.now();
+  bool has_more = channel_.poll(now);
+  has_more = work_on_import(now) || has_more;
+  has_more = write_cdrs(now) || has_more;
+  has_more = views_.step(now) || has_more;
+  if (now - housekept_at_ >= housekeeping_period) {
+    housekept_at_ = now;
+    clock_.resync();
+    quiet_.step(now);
+    reconcile_.step(quiet_, now);
+    book_.step(quiet_, journal_is_read_, now);
+  }
+  const bool is_waiting = channel_.in_flight() != 0 || import_ != nullptr;
+  server_.poll(has_more ? 0 : is_waiting ? 1 : idle_wait_ms);
+}
+
+bool Control::work_on_import(Instant now) {
+  if (!import_) return false;
+  bool has_more = false;
+  try {
+    has_more = import_->step(now);
+  } catch (const Refused& refused) {
+    import_reply_.refuse(refused);
+    import_.reset();
+    return false;
+  } catch (const SqlError& error) {
+    import_reply_.refuse(refusal::internal, error.what());
+    import_.reset();
+    return false;
+  }
+  if (import_->is_finished()) import_.reset();
+  return has_more;
+}
+
+bool Control::write_cdrs(Instant now) {
+  constexpr Duration pause_after_failure = Duration::seconds(1);
+  if (now - cdr_failed_at_ < pause_after_failure) return false;
+  try {
+    const bool has_more = cdr_task_.step(now);
+    journal_is_read_ = !has_more;
+    return has_more;
+  } catch (const FileError& error) {
+    // The journal keeps the records; the files follow when there is room again.
+    spdlog::error("CDRs: {}", error.what());
+    cdr_failed_at_ = now;
+    return false;
+  }
+}
+
+void Control::finish() {
+  const Instant until = clock_.now() + Duration::seconds(2);
+  while (channel_.in_flight() != 0 && clock_.now() < until) {
+    channel_.poll(clock_.now());
+    server_.poll(1);
+  }
+  while (write_cdrs(clock_.now())) {
+  }
+  spdlog::info("control stopped; {} charging records written", cdr_writer_.record_count());
+}
+
+int refuse_start(const std::string& why) {
+  fmt::print(stderr, "{}\n", why);
+  return 2;
+}
+
+}  // namespace
+
+int run_control(const ControlOptions& options, const std::atomic<bool>& stop) {
+  Appliance appliance;
+  const std::string why = appliance.join(options);
+  if (!why.empty()) return refuse_start(why);
+  ledger::JournalFolder journal;
+  journal.path = options.journal_folder;
+  const std::string journal_why = journal.open();
+  if (!journal_why.empty()) return refuse_start(journal_why);
+  bool is_running = false;
+  try {
+    std::filesystem::create_directories(options.state_folder);
+    Control control(options, appliance, journal);
+    const std::string mistakes = control.start();
+    if (!mistakes.empty()) return refuse_start(mistakes);
+    is_running = true;
+    control.run(stop);
+  } catch (const std::exception& error) {
+    if (!is_running) return refuse_start(error.what());
+    spdlog::error("control ends: {}; started again it continues where it stood", error.what());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace tollgate::control

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "control/store.hh"
+
+#include <fmt/format.h>
+#include <time.h>
+
+namespace tollgate::control {
+namespace {
+
+// Identities are unique by key: two spellings of one identity have one key.
+constexpr const char* schema = R"sql(
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+CREATE TABLE accounts (
+  id BIGINT PRIMARY KEY,
+  name TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  place BIGINT NOT NULL DEFAULT 0,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'removed')),
+  created_ns BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX accounts_name ON accounts (name) WHERE status <> 'removed';
+CREATE INDEX accounts_pending ON accounts (id) WHERE status = 'pending';
+CREATE TABLE identities (
+  key_high BIGINT NOT NULL,
+  key_low BIGINT NOT NULL,
+  type SMALLINT NOT NULL,
+  text TEXT NOT NULL,
+  account_id BIGINT NOT NULL REFERENCES accounts (id),
+  PRIMARY KEY (key_low, key_high)
+);
+CREATE INDEX identities_account ON identities (account_id);
+CREATE TABLE commands (
+  key BIGINT PRIMARY KEY,
+  client_key TEXT UNIQUE,
+  kind TEXT NOT NULL,
+  account_id BIGINT NOT NULL,
+  detail TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  answer TEXT,
+  created_ns BIGINT NOT NULL
+);
+CREATE INDEX commands_under_way ON commands (key) WHERE answer IS NULL;
+CREATE TABLE change_log (
+  number INTEGER PRIMARY KEY,
+  at_ns BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  account_id BIGINT NOT NULL,
+  detail TEXT NOT NULL
+);
+)sql";
+
+constexpr const char* account_columns = "SELECT a.id, a.name, a.plan, a.place, a.status ";
+constexpr const char* command_columns =
+    "SELECT key, client_key, kind, account_id, detail, payload, answer FROM commands ";
+
+i64 now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return i64{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+AccountStatus status_from(const std::string& text) {
+  if (text == "active") return AccountStatus::active;
+  return text == "pending" ? AccountStatus::pending : AccountStatus::removed;
+}
+
+}  // namespace
+
+struct Store::Statements {
+  explicit Statements(Sqlite& database) : db(database) {}
+  Statement make(const std::string& sql) { return Statement(db, sql); }
+
+  Sqlite& db;
+  Statement by_name{
+      db, std::string(account_columns) + "FROM accounts a WHERE name = ? AND status <> 'removed'"};
+  Statement by_id{db, std::string(account_columns) + "FROM accounts a WHERE id = ?"};
+  Statement by_key{db, std::string(account_columns) +
+                           "FROM identities i JOIN accounts a ON a.id = i.account_id "
+                           "WHERE i.key_low = ? AND i.key_high = ?"};
+  Statement identities{
+      db,
+      "SELECT key_low, key_high, text FROM identities WHERE account_id = ? ORDER BY type, text"};
+  Statement list{db, std::string(account_columns) +
+                         "FROM accounts a WHERE name > ? AND status <> 'removed' "
+                         "ORDER BY name LIMIT ?"};
+  Statement insert_account{
+      db,
+      "INSERT INTO accounts (id, name, plan, status, created_ns) VALUES (?, ?, ?, 'pending', ?)"};
+  Statement insert_identity{
+      db, "INSERT INTO identities (key_low, key_high, type, text, account_id) VALUES (?,?,?,?,?)"};
+  Statement set_active{db, "UPDATE accounts SET status = 'active', place = ? WHERE id = ?"};
+  Statement change{db,
+                   "INSERT INTO change_log (at_ns, kind, account_id, detail) VALUES (?, ?, ?, ?)"};
+  Statement get_setting{db, "SELECT value FROM settings WHERE name = ?"};
+  Statement put_setting{db,
+                        "INSERT INTO settings (name, value) VALUES (?, ?) "
+                        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"};
+};
+
+void Store::Deleter::operator()(Statements* statements) const {
+  delete statements;
+}
+
+Store::Store(const std::string& path) : database_(path) {
+  bool has_settings = false;
+  {
+    Statement find(database_, "SELECT 1 FROM sqlite_master WHERE name = 'settings'");
+    has_settings = find.step();
+  }
+  if (!has_settings) create_schema();
+  sql_.reset(new Statements(database_));
+  const std::string version = setting("schema_version");
+  if (version != std::to_string(schema_version)) {
+    throw SqlError(
+        fmt::format("{} has schema version '{}', this program needs {}: start the "
+                    "version of the program that made it, or move the file away",
+                    path, version, schema_version));
+  }
+}
+
+void Store::create_schema() {
+  Transaction transaction(database_);
+  database_.execute(schema);
+  database_.execute(
+      fmt::format("INSERT INTO settings VALUES ('schema_version', '{}')", schema_version));
+  transaction.commit();
+}
+
+AccountRow Store::read_account(const Statement& row) const {
+  return {.id = static_cast<u64>(row.integer(0)),
+          .name = row.text(1),
+          .plan = row.text(2),
+          .place = {static_cast<u32>(row.integer(3))},
+          .status = status_from(row.text(4))};
+}
+
+std::optional<AccountRow> Store::find_account(Statement& find) const {
+  if (!find.step()) return std::nullopt;
+  AccountRow account = read_account(find);
+  find.reset();
+  return account;
+}
+
+std::optional<AccountRow> Store::account_by_name(std::string_view name) {
+  return find_account(sql_->by_name.with(name));
+}
+
+std::optional<AccountRow> Store::account_by_id(u64 id) {
+  return find_account(sql_->by_id.with(id));
+}
+
+std::optional<AccountRow> Store::account_by_key(ledger::IdentityKey key) {
+  return find_account(sql_->by_key.with(key.low, key.high));
+}
+
+std::vector<IdentityRow> Store::identities(u64 account_id) {
+  std::vector<IdentityRow> all;
+  Statement& find = sql_->identities.with(account_id);
+  while (find.step()) {
+    all.push_back(
+        {{static_cast<u64>(find.integer(0)), static_cast<u64>(find.integer(1))}, find.text(2)});
+  }
+  return all;
+}
+
+std::vector<AccountRow> Store::list_accounts(const std::string& after, u64 limit) {
+  std::vector<AccountRow> all;
+  sql_->list.with(after, limit);
+  while (sql_->list.step()) all.push_back(read_account(sql_->list));
+  return all;
+}
+
+std::vector<AccountRow> Store::pending_accounts() {
+  Statement find(database_,
+                 std::string(account_columns) + "FROM accounts a WHERE status = 'pending'");
+  std::vector<AccountRow> all;
+  while (find.step()) all.push_back(read_account(find));
+  return all;
+}
+
+u64 Store::account_count() {
+  Statement count(database_, "SELECT count(*) FROM accounts WHERE status <> 'removed'");
+  count.step();
+  return static_cast<u64>(count.integer(0));
+}
+
+u64 Store::take_account_ids(u64 count) {
+  const std::string next = setting("next_account_id");
+  const u64 first = next.empty() ? 1 : std::stoull(next);
+  set_setting("next_account_id", std::to_string(first + count));
+  return first;
+}
+
+void Store::insert_pending(const AccountRow& account, const std::vector<IdentityRow>& identities) {
+  sql_->insert_account.with(account.id, account.name, account.plan, now_ns()).run();
+  for (const IdentityRow& identity : identities) {
+    sql_->insert_identity
+        .with(identity.key.low, identity.key.high, static_cast<u32>(identity.key.type()),
+              identity.text, account.id)
+        .run();
+  }
+}
+
+void Store::set_active(u64 id, ledger::AccountRef place) {
+  sql_->set_active.with(place.value, id).run();
+}
+
+void Store::erase_pending(u64 id) {
+  Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
+  Statement(database_, "DELETE FROM accounts WHERE id = ? AND status = 'pending'").with(id).run();
+}
+
+void Store::set_removed(u64 id) {
+  Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
+  Statement(database_, "UPDATE accounts SET status = 'removed', place = 0 WHERE id = ?")
+      .with(id)
+      .run();
+}
+
+void Store::set_plan(u64 id, const std::string& plan) {
+  Statement(database_, "UPDATE accounts SET plan = ? WHERE id = ?").with(plan, id).run();
+}
+
+void Store::replace_identities(u64 id, const std::vector<IdentityRow>& identities) {
+  Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
+  for (const IdentityRow& identity : identities) {
+    sql_->insert_identity
+        .with(identity.key.low, identity.key.high, static_cast<u32>(identity.key.type()),
+              identity.text, id)
+        .run();
+  }
+}
+
+void Store::note_change(std::string_view kind, u64 account_id, std::string_view detail) {
+  sql_->change.with(now_ns(), kind, account_id, detail).run();
+}
+
+CommandRow Store::read_command(const Statement& row) const {
+  const std::string payload = row.text(5);
+  return {.key = static_cast<u64>(row.integer(0)),
+          .client_key = row.text(1),
+          .kind = row.text(2),
+          .account_id = static_cast<u64>(row.integer(3)),
+          .detail = row.text(4),
+          .payload = {payload.begin(), payload.end()},
+          .is_done = !row.is_null(6),
+          .answer = row.text(6)};
+}
+
+std::optional<CommandRow> Store::command_by_client_key(const std::string& client_key) {
+  Statement find(database_, std::string(command_columns) + "WHERE client_key = ?");
+  if (!find.with(client_key).step()) return std::nullopt;
+  return read_command(find);
+}
+
+std::vector<CommandRow> Store::commands_under_way() {
+  Statement find(database_, std::string(command_columns) + "WHERE answer IS NULL");
+  std::vector<CommandRow> all;
+  while (find.step()) all.push_back(read_command(find));
+  return all;
+}
+
+void Store::insert_command(const CommandRow& command) {
+  Statement insert(database_,
+                   "INSERT INTO commands (key, client_key, kind, account_id, detail, payload, "
+                   "created_ns) VALUES (?, NULLIF(?, ''), ?, ?, ?, ?, ?)");
+  insert
+      .with(command.key, command.client_key, command.kind, command.account_id, command.detail,
+            Bytes(command.payload), now_ns())
+      .run();
+}
+
+void Store::finish_command(const CommandRow& command, std::string_view answer) {
+  // Without a key of the client nobody can ask for it again.
+  if (command.client_key.empty()) {
+    Statement(database_, "DELETE FROM commands WHERE key = ?").with(command.key).run();
+  } else {
+    Statement(database_, "UPDATE commands SET answer = ? WHERE key = ?")
+        .with(answer, command.key)
+        .run();
+  }
+}
+
+std::string Store::setting(std::string_view name) {
+  if (!sql_->get_setting.with(name).step()) return {};
+  std::string value = sql_->get_setting.text(0);
+  sql_->get_setting.reset();
+  return value;
+}
+
+void Store::set_setting(std::string_view name, std::string_view value) {
+  sql_->put_setting.with(name, value).run();
+}
+
+}  // namespace tollgate::control

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Store: what provisioning knows, in a database: accounts, identities, commands under way, changes.
+//
+// Balances are not in here: the ledger has them. The two are kept in step by states. An account is
+// `pending` from before the ledger is asked to make it until the answer is stored; a command that
+// changes something is stored with its idempotency key before it is sent, and with its outcome
+// afterwards. So whatever moment control dies at, the next start finds what was under way, and asks
+// the ledger again (see reconcile.hh).
+//
+// Every change leaves a row in change_log, written in the same transaction: whoever follows the
+// changes (a billing system, a standby) reads it from where it stopped last.
+//
+// The schema uses nothing that PostgreSQL does not have. Numbers of accounts are never reused: a
+// removed account keeps its row, its name and its identities are free again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/sqlite.hh"
+#include "ledger/records.hh"
+
+namespace tollgate::control {
+
+enum class AccountStatus : u8 { pending, active, removed };
+
+struct AccountRow {
+  u64 id = 0;
+  std::string name;
+  std::string plan;
+  ledger::AccountRef place;  // none while pending
+  AccountStatus status = AccountStatus::pending;
+};
+
+struct IdentityRow {
+  ledger::IdentityKey key;
+  std::string text;  // as parse_identity spells it
+};
+
+struct CommandRow {
+  u64 key = 0;             // idempotency key, as the ledger knows it
+  std::string client_key;  // as the client gave it; empty: control made the key
+  std::string kind;        // "topup", "adjust"...
+  u64 account_id = 0;
+  std::string detail;       // JSON, for people: who, how much, why
+  std::vector<u8> payload;  // the ledger::Command, to be sent again
+  bool is_done = false;
+  std::string answer;  // JSON, if done: the final line
+};
+
+class Store {
+ public:
+  static constexpr i64 schema_version = 1;
+
+  // Opens the database in the file; makes it, or refuses one of another schema (SqlError).
+  explicit Store(const std::string& path);
+
+  Sqlite& database() { return database_; }
+
+  std::optional<AccountRow> account_by_name(std::string_view name);
+  std::optional<AccountRow> account_by_id(u64 id);
+  std::optional<AccountRow> account_by_key(ledger::IdentityKey key);
+  std::vector<IdentityRow> identities(u64 account_id);
+  // Accounts that are not removed, in the order of their names, after `after`.
+  std::vector<AccountRow> list_accounts(const std::string& after, u64 limit);
+  std::vector<AccountRow> pending_accounts();
+  u64 account_count();
+
+  // The calls below are parts of a Transaction that the caller holds.
+
+  u64 take_account_ids(u64 count);  // the first of them
+  void insert_pending(const AccountRow& account, const std::vector<IdentityRow>& identities);
+  void set_active(u64 id, ledger::AccountRef place);
+  void erase_pending(u64 id);  // as if it had never been asked for; its number is not reused
+  void set_removed(u64 id);
+  void set_plan(u64 id, const std::string& plan);
+  void replace_identities(u64 id, const std::vector<IdentityRow>& identities);
+  void note_change(std::string_view kind, u64 account_id, std::string_view detail);
+
+  std::optional<CommandRow> command_by_client_key(const std::string& client_key);
+  std::vector<CommandRow> commands_under_way();
+  void insert_command(const CommandRow& command);
+  void finish_command(const CommandRow& command, std::string_view answer);
+
+  std::string setting(std::string_view name);  // empty if it was never set
+  void set_setting(std::string_view name, std::string_view value);
+
+ private:
+  Sqlite database_;
+  void create_schema();
+
+  struct Statements;
+  std::optional<AccountRow> find_account(Statement& find) const;
+  AccountRow read_account(const Statement& row) const;
+  CommandRow read_command(const Statement& row) const;
+  struct Deleter {
+    void operator()(Statements* statements) const;
+  };
+  std::unique_ptr<Statements, Deleter> sql_;
+};
+
+}  // namespace tollgate::control

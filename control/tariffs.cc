@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "control/tariffs.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace tollgate::control {
+namespace {
+
+// The specifications that define service contexts (TS 32.299 7.2.177 and its table of services).
+constexpr std::array<std::string_view, 14> known_contexts = {
+    "32251@3gpp.org", "32255@3gpp.org", "32260@3gpp.org", "32270@3gpp.org", "32271@3gpp.org",
+    "32272@3gpp.org", "32273@3gpp.org", "32274@3gpp.org", "32275@3gpp.org", "32276@3gpp.org",
+    "32277@3gpp.org", "32278@3gpp.org", "32280@3gpp.org", "32293@3gpp.org"};
+
+bool read_file(const std::string& path, std::string& text) {
+  std::ifstream file(path, std::ios::binary);
+  text.assign(std::istreambuf_iterator<char>(file), {});
+  return file.good() || file.eof();
+}
+
+// FILE itself, or every *.tariff of FOLDER by name.
+std::vector<std::string> files_of(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return {path};
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (entry.path().extension() == ".tariff") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+rating::Compiled compile_paths(const std::vector<std::string>& paths) {
+  std::vector<rating::TariffText> texts;
+  std::vector<rating::Diagnostic> unreadable;
+  for (const std::string& path : paths) {
+    const std::vector<std::string> files = files_of(path);
+    if (files.empty()) {
+      unreadable.push_back({path, 0, 0, "the folder has no file that ends in .tariff", ""});
+    }
+    for (const std::string& file : files) {
+      rating::TariffText text{file, ""};
+      if (std::filesystem::is_regular_file(file) && read_file(file, text.text)) {
+        texts.push_back(std::move(text));
+      } else {
+        unreadable.push_back({file, 0, 0, "the file cannot be read", "is the path right?"});
+      }
+    }
+  }
+  if (unreadable.empty()) return rating::compile(texts);
+  rating::Compiled refused;
+  refused.diagnostics = std::move(unreadable);
+  return refused;
+}
+
+Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics) {
+  Json all = Json::array();
+  for (const rating::Diagnostic& one : diagnostics) {
+    all.push_back(Json{{"file", one.file},
+                       {"line", one.line},
+                       {"column", one.column},
+                       {"message", one.message},
+                       {"hint", one.hint},
+                       {"text", rating::to_text(one)}});
+  }
+  return all;
+}
+
+bool initial_buckets(const rating::Image& image, const rating::Plan& plan, Instant now,
+                     std::vector<ledger::NewBucket>& buckets) {
+  for (const rating::InitialBucket& bucket : image.buckets(plan)) {
+    const bool expires = bucket.lifetime > Duration{};
+    const i64 end = now.whole_seconds() + bucket.lifetime.whole_seconds();
+    buckets.push_back({.amount = bucket.amount,
+                       .product = plan.id,
+                       .unit = bucket.unit,
+                       .priority = bucket.priority,
+                       .expires_s = expires ? static_cast<ledger::Second>(end) : 0});
+  }
+  return buckets.size() <= ledger::initial_buckets_max;
+}
+
+std::string context_text(const rating::Image& image, u64 context) {
+  for (const std::string_view known : known_contexts) {
+    if (rating::context_key(known) == context) return std::string(known);
+  }
+  if (image.is_loaded()) {
+    for (const rating::Service& service : image.services()) {
+      if (service.plan != 0 && service.context == context) {
+        return std::string(image.text(service.name));
+      }
+    }
+  }
+  return fmt::format("#{:016x}", context);
+}
+
+rating::Compiled Tariffs::load(const std::vector<std::string>& paths, VersionedBlob& blob) {
+  rating::Compiled compiled = compile_paths(paths);
+  if (!compiled.is_good()) return compiled;
+  const Bytes current = blob.read(blob.current_version());
+  const bool is_same =
+      std::equal(current.begin(), current.end(), compiled.image.begin(), compiled.image.end());
+  if (!is_same && blob.publish(compiled.image) == 0) {
+    compiled.diagnostics.push_back(
+        {paths.front(), 0, 0,
+         fmt::format(
+             "the compiled tariff has {} octets, the appliance's tariff memory has room for "
+             "{}",
+             compiled.image.size(), blob.slot_bytes()),
+         "make the tariff memory larger in the configuration"});
+    return compiled;
+  }
+  take(compiled.image);
+  return compiled;
+}
+
+bool Tariffs::adopt(const VersionedBlob& blob) {
+  const Bytes published = blob.read(blob.current_version());
+  if (published.empty() || rating::validate(published) != rating::ImageFault::none) return false;
+  take({published.begin(), published.end()});
+  return true;
+}
+
+void Tariffs::take(std::vector<u8> bytes) {
+  std::vector<u64> words(round_up(bytes.size(), 8) / 8);
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  image_ = rating::Image(Bytes(reinterpret_cast<const u8*>(words.data()), bytes.size()));
+  bytes_ = std::move(words);  // the octets stay where they are
+}
+
+const rating::Plan* Tariffs::find_plan(std::string_view name) const {
+  return image_.is_loaded() ? image_.find_plan(rating::plan_id(name)) : nullptr;
+}
+
+std::string Tariffs::plan_name(u32 id) const {
+  const rating::Plan* plan = image_.is_loaded() ? image_.find_plan(id) : nullptr;
+  return plan != nullptr ? std::string(image_.text(plan->name)) : fmt::format("#{}", id);
+}
+
+Json Tariffs::describe() const {
+  Json plans = Json::array();
+  if (!image_.is_loaded()) return Json{{"version", nullptr}, {"plans", std::move(plans)}};
+  for (const rating::Plan& plan : image_.plans()) {
+    Json services = Json::array();
+    for (const rating::Service& service : image_.services()) {
+      if (service.plan != plan.id) continue;
+      services.push_back(Json{{"name", image_.text(service.name)},
+                              {"context", context_text(image_, service.context)}});
+    }
+    Json buckets = Json::array();
+    for (const rating::InitialBucket& bucket : image_.buckets(plan)) {
+      Json one{{"amount", to_text(bucket.amount, bucket.unit)}, {"priority", bucket.priority}};
+      if (bucket.lifetime > Duration{}) one["lifetime_s"] = bucket.lifetime.whole_seconds();
+      buckets.push_back(std::move(one));
+    }
+    plans.push_back(Json{{"name", image_.text(plan.name)},
+                         {"currency", unit_name(plan.currency)},
+                         {"services", std::move(services)},
+                         {"initial", std::move(buckets)}});
+  }
+  return Json{{"version", fmt::format("{:016x}", image_.version())},
+              {"rules", image_.rules().size()},
+              {"plans", std::move(plans)}};
+}
+
+}  // namespace tollgate::control

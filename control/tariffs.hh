@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Tariffs: the tariff that is in force, compiled from files and published to the charge tiles.
+//
+// Loading is all or nothing: files with a mistake change nothing. What was loaded last by an
+// operator is loaded again at the next start, until the configuration names other files.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/versioned_blob.hh"
+#include "control/json.hh"
+#include "ledger/command.hh"
+#include "rating/compile.hh"
+#include "rating/image.hh"
+
+namespace tollgate::control {
+
+// Reads and compiles all files and folders together.
+rating::Compiled compile_paths(const std::vector<std::string>& paths);
+
+// [{"file","line","column","message","hint"}]
+Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics);
+
+// What an account of this plan is given at `now`. False if they are more than a command carries.
+[[nodiscard]] bool initial_buckets(const rating::Image& image, const rating::Plan& plan,
+                                   Instant now, std::vector<ledger::NewBucket>& buckets);
+
+// "32251@3gpp.org" of a context key: a service context of 3GPP, else the name that the tariff gives
+// it, else its number in hexadecimal digits.
+std::string context_text(const rating::Image& image, u64 context);
+
+class Tariffs {
+ public:
+  // Compiles the files and publishes them. Returns what is wrong, if anything: then the one before
+  // stays in force.
+  [[nodiscard]] rating::Compiled load(const std::vector<std::string>& paths, VersionedBlob& blob);
+
+  // Takes over what is published already: after a restart of control, when its files are broken.
+  [[nodiscard]] bool adopt(const VersionedBlob& blob);
+
+  const rating::Image& image() const { return image_; }
+  const rating::Plan* find_plan(std::string_view name) const;
+  std::string plan_name(u32 id) const;  // its number if the tariff does not have it
+  Json describe() const;                // {"version","plans":[...]}
+
+ private:
+  void take(std::vector<u8> bytes);
+
+  std::vector<u64> bytes_;  // words: the image lies at a multiple of eight
+  rating::Image image_;
+};
+
+}  // namespace tollgate::control

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Views: the verbs that only look. info, session.list, session.show, stats, peer.list, audit,
+// cdr.list; and those of the tariff: tariff.load, tariff.list, tariff.price.
+#pragma once
+
+#include <future>
+#include <vector>
+
+#include "control/context.hh"
+#include "ledger/audit.hh"
+#include "rating/explain.hh"
+
+namespace tollgate::control {
+
+class Views {
+ public:
+  explicit Views(Context& context) : context_(context) {}
+
+  void add_verbs(Verbs& verbs);
+
+  // Takes a reading of the counters now and then; answers audits that are done.
+  bool step(Instant now);
+
+ private:
+  void info(const Reply& reply);
+  void session_list(const Json& args, const Reply& reply);
+  void session_show(const Json& args, const Reply& reply);
+  void stats(const Reply& reply);
+  void audit(const Reply& reply);
+  void cdr_list(const Reply& reply);
+  Json name_session(Json session, u32 shard, const ledger::Session& record);
+
+  struct Reading {
+    Instant at;
+    u64 ccr_received = 0;
+  };
+
+  Context& context_;
+  Reading readings_[2];  // the one before, the last
+  std::vector<Reply> audit_waiters_;
+  std::future<ledger::AuditReport> audit_;
+};
+
+// {"ccr_received","cca_sent","result_codes":{},"drops":{},...} of all blocks of net tiles.
+Json sum_net_counters(const std::vector<CounterBlock>& blocks);
+
+Json describe(const ledger::AuditReport& report);
+
+// The files of a CDR folder: [{"file","bytes","state"}].
+Json list_cdr_files(const std::string& folder);
+
+// What a price event of a JSON file says; throws Refused with what was expected.
+rating::PriceEvent read_price_event(const Json& json);
+Json describe(const rating::Explanation& explanation);
+
+}  // namespace tollgate::control
