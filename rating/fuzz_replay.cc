@@ -5,6 +5,7 @@
 // (a folder stands for its files), and many changed copies of each, always the same ones. So the
 // corpus and its neighbourhood are tested in every build.
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
