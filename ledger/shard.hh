@@ -97,6 +97,9 @@ class Shard {
   template <class Expired>
   u32 turn_wheel(Instant now, u32 visit_max, Expired expired);
 
+  // `expired` could not end it now: it comes again then.
+  void postpone(u32 index, Instant due) { put_on_wheel(index, due); }
+
   // Makes all derived fields anew from the journaled ones: after recovery and after a rollback.
   void rebuild(Instant now);
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/charge_tile.hh"
+
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Operation;
+using ledger::Shard;
+
+// What the entry of a request is at most: the session (62 words), a bucket or two a service, a
+// quota, its parts of the answer and of the charging data.
+u64 entry_bytes_bound(const ChargeRequest& request) {
+  constexpr u64 base = 1600;
+  constexpr u64 per_service = 420;
+  return base + per_service * request.service_count;
+}
+static_assert(1600 + 420 * ledger::services_per_request_max <= ledger::entry_bytes_max);
+
+constexpr u64 command_entry_bytes = 4096;
+constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
+
+constexpr u32 wheel_visits_max = 256;    // sessions looked at in one housekeeping of a shard
+constexpr u32 shards_per_housekeep = 8;  // the wheel of each shard is turned every 8 ms or so
+
+}  // namespace
+
+ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMemory& memory,
+                       Instant now, ChargeCounters& counters)
+    : options_(options),
+      memory_(memory),
+      counters_(counters),
+      journal_(options.journal_link),
+      burst_(*options.undo, memory_.base(), journal_),
+      charger_(options_.policy, counters),
+      commander_(charger_),
+      control_(options.control_link) {
+  const bool was_open =
+      ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link);
+  if (was_open) memory_.header().rollback_count.fetch_add(1);
+  for (u32 number = 0; number < ledger::shard_count; ++number) {
+    shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
+    if (was_open && owns(number)) shards_.back()->rebuild(now);
+  }
+  for (LinkMemory* link : options.net_links) nets_.emplace_back(link);
+  load_tariff();
+}
+
+Shard& ChargeTile::shard(u32 number) {
+  check(number < ledger::shard_count, "a request names a shard that exists");
+  check(owns(number), "a request comes to the tile that owns its shard");
+  return *shards_[number];
+}
+
+void ChargeTile::load_tariff() {
+  const u32 version = options_.tariff->current_version();
+  if (version == tariff_version_) return;
+  const Bytes image = options_.tariff->read(version);
+  if (image.empty()) return;
+  image_ = rating::Image(image);
+  tariff_version_ = version;
+}
+
+u32 ChargeTile::poll(const Turn& turn) {
+  load_tariff();
+  if (!image_.is_loaded()) return poll_commands(turn);
+  const u32 work = poll_requests(turn);
+  return work + poll_commands(turn);
+}
+
+// Takes as many requests as the journal has room for.
+u32 ChargeTile::take_burst(LinkConsumer& link) {
+  u64 entry_bytes = 0;
+  Bytes frame;
+  item_count_ = 0;
+  while (item_count_ < burst_max) {
+    const u64 before = link.position();
+    if (!link.next(frame)) break;
+    const ChargeRequestView request(frame);
+    entry_bytes += entry_bytes_bound(request.head());
+    if (!burst_.has_room(entry_bytes)) {
+      link.rewind(before);
+      break;
+    }
+    Shard& owner = shard(request.head().shard);
+    owner.prefetch_slot(request.head().session_hash);
+    if (!request.head().account.is_none()) {
+      owner.prefetch_account(request.head().account.index());
+    }
+    items_[item_count_++] = {.request = request, .shard = &owner, .session = 0};
+  }
+  return item_count_;
+}
+
+void ChargeTile::fetch_sessions() {
+  for (u32 i = 0; i < item_count_; ++i) {
+    Item& item = items_[i];
+    const ChargeRequest& head = item.request.head();
+    item.session = item.shard->find_by_hash(head.session_hash);
+    if (item.session != 0) item.shard->prefetch_session(item.session);
+    const u32 account = head.account.index();
+    if (item.shard->is_account(account)) {
+      item.shard->prefetch_bucket(item.shard->account(account).first_bucket);
+      image_.prefetch_service(item.shard->account(account).plan, head.service_context);
+    }
+  }
+}
+
+void ChargeTile::fetch_buckets() {
+  for (u32 i = 0; i < item_count_; ++i) {
+    const Item& item = items_[i];
+    if (item.session == 0) continue;
+    const ledger::Session& session = item.shard->session(item.session);
+    if (session.quota.hold_count != 0) item.shard->prefetch_bucket(session.quota.hold_bucket[0]);
+  }
+}
+
+u32 ChargeTile::poll_requests(const Turn& turn) {
+  u32 work = 0;
+  const bool may_move = journal_has_room();
+  for (LinkConsumer& link : nets_) {
+    burst_.begin();
+    if (take_burst(link) == 0) {
+      burst_.commit();
+      continue;
+    }
+    fetch_sessions();
+    fetch_buckets();
+    for (u32 i = 0; i < item_count_; ++i) {
+      const Item& item = items_[i];
+      Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
+      charger_.charge(*item.shard, op, image_, item.request, may_move);
+    }
+    burst_.commit();
+    link.release();
+    ++counters_.bursts;
+    work += item_count_;
+  }
+  return work;
+}
+
+u32 ChargeTile::poll_commands(const Turn& turn) {
+  Bytes frame;
+  u32 work = 0;
+  u64 before = control_.position();
+  if (!control_.next(frame)) return 0;
+  control_.rewind(before);
+  burst_.begin();
+  while (work < burst_max && burst_.has_room(command_entry_bytes * (work + 1))) {
+    before = control_.position();
+    if (!control_.next(frame)) break;
+    check(frame.size() == sizeof(ledger::Command), "control writes whole commands");
+    const auto& command = *reinterpret_cast<const ledger::Command*>(frame.data());
+    Shard& owner = shard(command.shard);
+    Operation op(burst_, owner.number(), owner.header(), turn.now);
+    commander_.carry_out(owner, op, image_, command, journal_has_room());
+    ++counters_.commands;
+    ++work;
+  }
+  burst_.commit();
+  control_.release();
+  return work;
+}
+
+void ChargeTile::housekeep(const Turn& turn) {
+  if (!image_.is_loaded()) return;
+  for (u32 i = 0; i < shards_per_housekeep; ++i) {
+    next_shard_ = (next_shard_ + 1) % ledger::shard_count;
+    if (!owns(next_shard_)) continue;
+    Shard& owner = *shards_[next_shard_];
+    owner.forget_closed(turn.now, wheel_visits_max);
+    if (!journal_has_room()) continue;
+    // Each expiry is a burst of its own: rare, and its entry may be large.
+    owner.turn_wheel(turn.now, wheel_visits_max, [&](u32 session) {
+      burst_.begin();
+      if (!burst_.has_room(timer_entry_bytes)) {
+        burst_.commit();
+        owner.postpone(session, turn.now + Duration::seconds(1));
+        return;
+      }
+      Operation op(burst_, owner.number(), owner.header(), turn.now);
+      charger_.expire(owner, op, image_, session);
+      burst_.commit();
+    });
+  }
+}
+
+bool ChargeTile::is_idle() const {
+  for (const LinkConsumer& net : nets_) {
+    if (!net.is_drained()) return false;
+  }
+  return control_.is_drained();
+}
+
+}  // namespace tollgate::app

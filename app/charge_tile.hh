@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// ChargeTile: the one writer of its shards.
+//
+//   in   net<N>_charge<this>    ChargeRequest frames
+//        control_charge<this>   ledger::Command frames
+//   out  charge<this>_journal<J>  journal entries, each with the answer in it
+//
+// It works in bursts: all requests of a burst are looked at, then their sessions and accounts are
+// fetched, then their buckets, and only then are they charged, so that the memory of one is on its
+// way while another is at work. A burst is one commit towards the journal.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/charge.hh"
+#include "app/charge_command.hh"
+#include "base/counters.hh"
+#include "base/link.hh"
+#include "base/tile.hh"
+#include "base/versioned_blob.hh"
+#include "ledger/journal_writer.hh"
+
+namespace tollgate::app {
+
+inline constexpr CounterName charge_counter_names[] = {
+    {"requests", "credit-control requests taken"},
+    {"repeated", "requests that had been answered before and got the stored answer"},
+    {"initial", "INITIAL requests carried out"},
+    {"update", "UPDATE requests carried out"},
+    {"termination", "TERMINATION requests carried out"},
+    {"event", "EVENT requests carried out"},
+    {"sessions_expired", "sessions ended because their client forgot them"},
+    {"commands", "commands of provisioning and operators carried out"},
+    {"refused_no_room", "requests refused because the journal has no room"},
+    {"refused_too_busy", "requests refused because a pool of records is full"},
+    {"bursts", "bursts with work in them"},
+};
+static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
+
+struct ChargeTileOptions {
+  u32 tile = 0;
+  u32 tile_count = 1;  // shard s belongs to tile s % tile_count
+  ChargePolicy policy;
+  std::vector<LinkMemory*> net_links;
+  LinkMemory* control_link = nullptr;
+  LinkMemory* journal_link = nullptr;
+  const VersionedBlob* tariff = nullptr;
+  const ledger::JournalMemory* journal = nullptr;  // whether it has room
+  ledger::UndoMemory* undo = nullptr;
+};
+
+class ChargeTile {
+ public:
+  // Joins what a predecessor left: an unfinished burst is rolled back first.
+  ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMemory& memory, Instant now,
+             ChargeCounters& counters);
+
+  u32 poll(const Turn& turn);
+  void housekeep(const Turn& turn);
+
+  // True if nothing waits on any of its links.
+  bool is_idle() const;
+
+ private:
+  static constexpr u32 burst_max = 32;
+
+  struct Item {
+    ChargeRequestView request;
+    ledger::Shard* shard;
+    u32 session;
+  };
+  ledger::Shard& shard(u32 number);
+  bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
+  void load_tariff();
+  u32 poll_requests(const Turn& turn);
+  u32 take_burst(LinkConsumer& link);
+  void fetch_sessions();
+  void fetch_buckets();
+  u32 poll_commands(const Turn& turn);
+  bool journal_has_room() const {
+    return options_.journal->has_room.load(std::memory_order_relaxed) != 0;
+  }
+
+  ChargeTileOptions options_;
+  ledger::LedgerMemory memory_;
+  ChargeCounters& counters_;
+  LinkProducer journal_;
+  ledger::Burst burst_;
+  Charger charger_;
+  Commander commander_;
+  std::vector<LinkConsumer> nets_;
+  LinkConsumer control_;
+  std::vector<std::unique_ptr<ledger::Shard>> shards_;  // by number; those of others are empty
+  u32 tariff_version_ = 0;
+  rating::Image image_;
+  u32 item_count_ = 0;
+  u32 next_shard_ = 0;
+  std::array<Item, burst_max> items_;
+};
+
+}  // namespace tollgate::app

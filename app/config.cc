@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/config.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "app/toml_reader.hh"
+
+namespace tollgate::app {
+namespace {
+
+constexpr i64 count_max = i64{1} << 31;
+
+bool parse_tile(std::string_view text, TileName& tile) {
+  struct Row {
+    std::string_view name;
+    TileKind kind;
+  };
+  for (const Row& row : {Row{"net", TileKind::net}, Row{"charge", TileKind::charge},
+                         Row{"journal", TileKind::journal}}) {
+    if (!text.starts_with(row.name)) continue;
+    const std::string_view digits = text.substr(row.name.size());
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), tile.number);
+    tile.kind = row.kind;
+    return read.ec == std::errc() && read.ptr == digits.data() + digits.size() && tile.number < 16;
+  }
+  return false;
+}
+
+void read_diameter(TomlReader& reader, Config& config) {
+  reader.text("diameter", "identity", config.identity, true);
+  reader.text("diameter", "realm", config.realm, true);
+  reader.text("diameter", "product_name", config.product_name);
+  reader.number("diameter", "listen_port", {1, 65535}, config.listen_port);
+  reader.number("diameter", "connections_max", {1, 16384}, config.connections_max);
+  reader.number("diameter", "message_bytes_max", {4096, 1 << 24}, config.message_bytes_max);
+  reader.number("diameter", "pending_max", {64, 1 << 22}, config.pending_max);
+  reader.duration("diameter", "watchdog_seconds", {6, 3600}, Duration::seconds(1), config.watchdog);
+  for (const std::string& text : reader.texts("diameter", "allow")) {
+    dataplane::IpPrefix prefix;
+    if (dataplane::parse(text, prefix)) {
+      config.allowed_peers.push_back(prefix);
+    } else {
+      reader.mistake("diameter", "allow",
+                     fmt::format("'{}' is not an address or a net such as 198.18.0.0/24", text));
+    }
+  }
+}
+
+void read_network(TomlReader& reader, Config& config) {
+  const auto parse_prefix = [](std::string_view text, dataplane::IpPrefix& value) {
+    return dataplane::parse(text, value);
+  };
+  const auto parse_address = [](std::string_view text, dataplane::IpAddress& value) {
+    return dataplane::parse(text, value);
+  };
+  reader.parsed("network", "address4", "an address with its net, such as 198.18.0.1/24",
+                parse_prefix, config.address4);
+  reader.parsed("network", "address6", "an address with its net, such as 2001:db8::1/64",
+                parse_prefix, config.address6);
+  reader.parsed("network", "gateway4", "an address", parse_address, config.gateway4);
+  reader.parsed("network", "gateway6", "an address", parse_address, config.gateway6);
+  if (!config.address4.address.is_set() && !config.address6.address.is_set()) {
+    reader.mistake("network", "address4",
+                   "is missing, and address6 as well: expected at least one");
+  }
+}
+
+void read_port(TomlReader& reader, Config& config) {
+  dataplane::PortOptions& port = config.port;
+  const auto parse_kind = [](std::string_view text, dataplane::PortKind& value) {
+    return dataplane::parse(text, value);
+  };
+  reader.parsed("port", "kind",
+                "a kind of port: memif-server, memif-client, tap, af_packet, pcap or pci",
+                parse_kind, port.kind, true);
+  const bool is_file = port.kind == dataplane::PortKind::memif_server ||
+                       port.kind == dataplane::PortKind::memif_client ||
+                       port.kind == dataplane::PortKind::pcap;
+  if (is_file) {
+    reader.path("port", "address", port.address, true);
+  } else {
+    reader.text("port", "address", port.address, true);
+  }
+  reader.path("port", "pcap_output", port.pcap_output);
+  reader.number("port", "descriptors", {64, 32768}, port.descriptor_count);
+  reader.number("port", "buffers", {1024, 1 << 22}, port.buffer_count);
+  reader.number("port", "mtu", {576, 9000}, port.mtu_bytes);
+  reader.parsed(
+      "port", "mac", "a hardware address such as 02:00:00:00:00:01",
+      [](std::string_view text, dataplane::MacAddress& value) {
+        return dataplane::parse(text, value);
+      },
+      port.mac);
+}
+
+void read_storage(TomlReader& reader, Config& config) {
+  reader.path("memory", "folder", config.memory_folder, true);
+  reader.flag("memory", "huge_pages", config.huge_pages);
+  reader.number("memory", "dpdk_mib", {64, 65536}, config.dpdk_mib);
+  ledger::LedgerSizes::Totals& totals = config.ledger_totals;
+  reader.number("ledger", "accounts_max", {1, count_max}, totals.accounts_max);
+  totals.buckets_max = totals.accounts_max * 2;
+  reader.number("ledger", "buckets_max", {1, count_max}, totals.buckets_max);
+  totals.sessions_max = totals.accounts_max / 4 + 10'000;
+  reader.number("ledger", "sessions_max", {1, count_max}, totals.sessions_max);
+  config.identities_max = totals.accounts_max * 2;
+  reader.number("ledger", "identities_max", {1, count_max}, config.identities_max);
+  u64 tariff_mib = 16;
+  reader.number("ledger", "tariff_mib", {1, 1024}, tariff_mib);
+  config.tariff_bytes_max = tariff_mib << 20;
+  reader.path("journal", "folder", config.journal_folder, true);
+  u64 segment_mib = 256;
+  reader.number("journal", "segment_mib", {8, 4096}, segment_mib);
+  config.journal_segment_bytes = segment_mib << 20;
+  reader.number("journal", "segments_ahead", {1, 64}, config.journal_segments_ahead);
+  reader.path("state", "folder", config.state_folder, true);
+  config.control_socket = config.state_folder + "/control.sock";
+  reader.path("control", "socket", config.control_socket);
+  config.cdr_folder = config.state_folder + "/cdr";
+  reader.path("cdr", "folder", config.cdr_folder);
+  u64 rotate_mib = 64;
+  reader.number("cdr", "rotate_mib", {1, 65536}, rotate_mib);
+  config.cdr_rotate_bytes = rotate_mib << 20;
+  config.cdr_rotate_after = Duration::seconds(900);
+  reader.duration("cdr", "rotate_seconds", {1, 86400}, Duration::seconds(1),
+                  config.cdr_rotate_after);
+  for (const std::string& path : reader.texts("tariffs", "files")) {
+    config.tariff_paths.push_back(reader.absolute(path));
+  }
+  if (config.tariff_paths.empty()) {
+    reader.mistake("tariffs", "files", "is missing, expected a list of tariff files or folders");
+  }
+}
+
+void read_core(TomlReader& reader, const toml::node& node, Config& config) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) {
+    reader.mistake(node, "[topology] cores: expected { cpu = 0, tiles = [\"net0\", ...] }");
+    return;
+  }
+  CoreConfig core;
+  for (const auto& [key, value] : *table) {
+    if (key.str() == "cpu" && value.is_integer()) {
+      core.cpu = static_cast<i32>(value.as_integer()->get());
+    } else if (key.str() == "tiles" && value.is_array()) {
+      for (const toml::node& element : *value.as_array()) {
+        TileName tile;
+        if (element.is_string() && parse_tile(element.as_string()->get(), tile)) {
+          core.tiles.push_back(tile);
+        } else {
+          reader.mistake(element,
+                         "[topology] cores: expected a tile: net, charge or journal and a number "
+                         "from 0 to 15");
+        }
+      }
+    } else {
+      reader.mistake(value, fmt::format("[topology] cores: '{}' is not cpu (a number) or tiles (a "
+                                        "list)",
+                                        key.str()));
+    }
+  }
+  config.cores.push_back(std::move(core));
+}
+
+// Tiles of a kind are numbered from 0 without a gap, each once, at least one of each.
+void check_tiles(TomlReader& reader, const Config& config) {
+  for (const TileKind kind : {TileKind::net, TileKind::charge, TileKind::journal}) {
+    std::vector<u32> numbers;
+    for (const CoreConfig& core : config.cores) {
+      for (const TileName& tile : core.tiles) {
+        if (tile.kind == kind) numbers.push_back(tile.number);
+      }
+    }
+    std::sort(numbers.begin(), numbers.end());
+    bool is_sound = !numbers.empty();
+    for (u32 i = 0; i < numbers.size(); ++i) is_sound = is_sound && numbers[i] == i;
+    if (!is_sound) {
+      reader.mistake(
+          "topology", "cores",
+          fmt::format("the {} tiles must be numbered from 0, each once",
+                      to_text(TileName{kind, 0}).substr(0, to_text(TileName{kind, 0}).size() - 1)));
+    }
+  }
+  for (const CoreConfig& core : config.cores) {
+    const auto nets = std::count_if(core.tiles.begin(), core.tiles.end(), [](const TileName& tile) {
+      return tile.kind == TileKind::net;
+    });
+    if (nets > 1) reader.mistake("topology", "cores", "a core has at most one net tile");
+  }
+  if (config.single_process && config.tile_count(TileKind::net) > 1) {
+    reader.mistake("topology", "cores", "a single process has one net tile");
+  }
+}
+
+void read_topology(TomlReader& reader, Config& config) {
+  reader.duration("topology", "yield_us", {0, 1'000'000}, Duration::microseconds(1),
+                  config.yield_interval);
+  const toml::node* node = reader.find("topology", "cores");
+  if (node == nullptr) {
+    config.cores.push_back(
+        {.cpu = -1, .tiles = {{TileKind::net, 0}, {TileKind::charge, 0}, {TileKind::journal, 0}}});
+    return;
+  }
+  if (!node->is_array()) {
+    reader.mistake(*node, "[topology] cores: expected a list of cores");
+    return;
+  }
+  for (const toml::node& element : *node->as_array()) read_core(reader, element, config);
+  check_tiles(reader, config);
+}
+
+void read_charging(TomlReader& reader, Config& config) {
+  reader.duration("charging", "session_silence_seconds", {1, 31'536'000}, Duration::seconds(1),
+                  config.charging.session_silence_max);
+  reader.duration("charging", "closed_linger_seconds", {1, 86'400}, Duration::seconds(1),
+                  config.charging.closed_linger);
+}
+
+}  // namespace
+
+u32 Config::tile_count(TileKind kind) const {
+  u32 count = 0;
+  for (const CoreConfig& core : cores) {
+    for (const TileName& tile : core.tiles) count += tile.kind == kind ? 1 : 0;
+  }
+  return count;
+}
+
+std::string to_text(TileName tile) {
+  constexpr std::string_view names[] = {"net", "charge", "journal"};
+  return fmt::format("{}{}", names[static_cast<u32>(tile.kind)], tile.number);
+}
+
+std::string to_text(const std::string& file, const ConfigMistake& mistake) {
+  return fmt::format("{}:{}:{}: {}", file, mistake.line, mistake.column, mistake.text);
+}
+
+std::vector<ConfigMistake> read_config(const std::string& file, Config& config) {
+  config = {};
+  config.file = std::filesystem::absolute(file).string();
+  config.product_name = "Tollgate";
+  config.ledger_totals.accounts_max = 100'000;
+  toml::table root;
+  try {
+    root = toml::parse_file(file);
+  } catch (const toml::parse_error& error) {
+    return {{.line = error.source().begin.line,
+             .column = error.source().begin.column,
+             .text = std::string(error.description())}};
+  }
+  TomlReader reader(root, std::filesystem::path(config.file).parent_path().string());
+  config.name = std::filesystem::path(file).stem().string();
+  reader.text("appliance", "name", config.name);
+  reader.flag("appliance", "single_process", config.single_process);
+  read_diameter(reader, config);
+  read_network(reader, config);
+  read_port(reader, config);
+  read_storage(reader, config);
+  read_charging(reader, config);
+  read_topology(reader, config);
+  reader.note_unknown_keys();
+  config.port.queue_count = config.tile_count(TileKind::net);
+  return reader.take_mistakes();
+}
+
+}  // namespace tollgate::app

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Connection: one stream of a net tile and the Diameter peer at its other end.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "dataplane/stream.hh"
+#include "diameter/dispatch.hh"
+#include "diameter/frame.hh"
+#include "diameter/peer.hh"
+
+namespace tollgate::app {
+
+struct Connection {
+  Connection(const diameter::LocalNode& node, const diameter::PeerConnection::Options& options,
+             u32 message_bytes_max)
+      : buffer(message_bytes_max), framer(buffer), peer(node, options) {}
+
+  dataplane::StreamId stream;
+  dataplane::Endpoint remote;
+  std::vector<u8> buffer;  // of the framer
+  diameter::Framer framer;
+  diameter::PeerConnection peer;
+  u64 origin_host = 0;  // hash of the peer's name, once it is known
+  u64 requests = 0;
+  u64 answers = 0;
+  bool is_ending = false;  // closed by us: what it still sends is thrown away
+};
+
+}  // namespace tollgate::app

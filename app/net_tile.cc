@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/net_tile.hh"
+
+#include "base/check.hh"
+#include "base/hash.hh"
+
+namespace tollgate::app {
+namespace {
+
+using diameter::MessageKind;
+using diameter::ResultCode;
+
+// An answer is its head, its parts and what it echoes; more than enough for each.
+constexpr u64 answer_bytes_base = 512;
+constexpr u64 answer_bytes_per_service = 320;
+
+}  // namespace
+
+NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memory,
+                 const ledger::IdentityIndex& index, std::span<u64> counters, Histogram& latency)
+    : options_(options),
+      index_(index),
+      counters_(*reinterpret_cast<NetCounters*>(counters.data())),
+      results_(counters.subspan(net_results_at, result_place_count)),
+      transport_counters_(counters.subspan(net_transport_at)),
+      latency_(latency),
+      connections_(options.connections_max),
+      pending_(options.tile, options.pending_max, options.first_generation),
+      staging_(std::make_unique<u8[]>(staging_bytes)) {
+  check(counters.size() == net_block_names().size(), "the block has a place for each counter");
+  for (u32 number = 0; number < ledger::shard_count; ++number) shards_.emplace_back(memory, number);
+  for (LinkMemory* link : options.charge_links) charges_.emplace_back(link);
+  for (LinkMemory* link : options.journal_links) journals_.emplace_back(link);
+  counters_.peers_open = 0;
+  load_tariff();
+}
+
+NetTile::~NetTile() = default;
+
+void NetTile::load_tariff() {
+  const u32 version = options_.tariff->current_version();
+  if (version == tariff_version_) return;
+  const Bytes image = options_.tariff->read(version);
+  if (image.empty()) return;
+  image_ = rating::Image(image);
+  tariff_version_ = version;
+}
+
+u32 NetTile::poll(const Turn& turn) {
+  turn_ = turn;
+  const u32 answered = poll_answers(turn);
+  const u64 begin = read_tsc();
+  const std::size_t frames = transport_->poll(turn.now);
+  if (staged_count_ != 0) route_staged();
+  if (frames != 0) counters_.receive_ticks += read_tsc() - begin;
+  return answered + static_cast<u32>(frames);
+}
+
+// ---- Streams
+
+void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
+                     dataplane::Direction) {
+  if (id.index >= connections_.size()) {
+    ++counters_.drop_connections_full;
+    transport_->abort(id);
+    return;
+  }
+  bool is_allowed = options_.allowed_peers.empty();
+  for (const dataplane::IpPrefix& prefix : options_.allowed_peers) {
+    is_allowed = is_allowed || prefix.contains(remote.address);
+  }
+  if (!is_allowed || is_stopping_) {
+    ++counters_.drop_peer_not_allowed;
+    transport_->abort(id);
+    return;
+  }
+  auto connection = std::make_unique<Connection>(
+      options_.node,
+      diameter::PeerConnection::Options{
+          .role = diameter::PeerRole::responder,
+          .now = turn_.now,
+          .seed = mix64(u64{id.index} << 32 | id.generation) ^ turn_.tsc},
+      options_.message_bytes_max);
+  connection->stream = id;
+  connection->remote = remote;
+  connections_[id.index] = std::move(connection);
+  ++open_count_;
+}
+
+void NetTile::closed(dataplane::StreamId id, dataplane::CloseReason) {
+  if (id.index >= connections_.size()) return;
+  std::unique_ptr<Connection>& connection = connections_[id.index];
+  if (connection == nullptr || connection->stream != id) return;
+  if (connection->peer.is_open()) --counters_.peers_open;
+  connection.reset();
+  --open_count_;
+}
+
+std::size_t NetTile::received(dataplane::StreamId id, Bytes chunk) {
+  if (id.index >= connections_.size()) return chunk.size();
+  Connection* connection = connections_[id.index].get();
+  if (connection == nullptr || connection->stream != id || connection->is_ending) {
+    return chunk.size();
+  }
+  const diameter::FrameProgress progress = connection->framer.feed(
+      chunk, [&](Bytes message) { return on_message(*connection, message); });
+  if (progress.error != diameter::FrameError::none) {
+    on_broken_frame(*connection, progress.error);
+    return chunk.size();
+  }
+  return connection->is_ending ? chunk.size() : progress.consumed_bytes;
+}
+
+diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
+  if (!connection.peer.is_open()) {
+    on_peer_message(connection, message);
+    return connection.is_ending ? diameter::Take::stop_after : diameter::Take::next;
+  }
+  const diameter::Classified classified = diameter::classify(message);
+  switch (classified.kind) {
+    case MessageKind::credit_control:
+      connection.peer.on_traffic(turn_.now);
+      on_request(connection, message);
+      break;
+    case MessageKind::peer:
+      on_peer_message(connection, message);
+      break;
+    case MessageKind::refused:
+      connection.peer.on_traffic(turn_.now);
+      ++counters_.refused_command;
+      refuse(connection, message, classified.refusal);
+      break;
+    default:
+      connection.peer.on_traffic(turn_.now);
+      ++counters_.drop_answer_unexpected;
+      break;
+  }
+  return connection.is_ending ? diameter::Take::stop_after : diameter::Take::next;
+}
+
+void NetTile::on_peer_message(Connection& connection, Bytes message) {
+  ++counters_.peer_messages;
+  const bool was_open = connection.peer.is_open();
+  const diameter::Reaction reaction = connection.peer.on_message(message, turn_.now, small_);
+  if (!was_open && connection.peer.is_open()) {
+    ++counters_.peers_open;
+    connection.origin_host = hash64(as_bytes(connection.peer.facts().host.view()));
+  }
+  if (was_open && !connection.peer.is_open()) --counters_.peers_open;
+  if (reaction.event == diameter::PeerEvent::first_not_capabilities) {
+    ++counters_.drop_before_capabilities;
+  } else if (reaction.close && !was_open) {
+    ++counters_.peer_refused;
+  }
+  apply(connection, reaction, Bytes(small_).first(reaction.send_bytes));
+}
+
+void NetTile::apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer) {
+  if (!answer.empty()) send(connection, answer);
+  if (!reaction.close || connection.is_ending) return;
+  connection.is_ending = true;
+  transport_->close(connection.stream);
+}
+
+void NetTile::send(Connection& connection, Bytes message) {
+  const MutableBytes room = transport_->reserve(connection.stream, message.size());
+  if (room.empty()) {
+    ++counters_.drop_output_full;
+    connection.is_ending = true;
+    transport_->abort(connection.stream);
+    return;
+  }
+  std::memcpy(room.data(), message.data(), message.size());
+  transport_->commit(connection.stream, message.size());
+}
+
+void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal) {
+  const std::size_t bytes =
+      diameter::encode_refusal(message, refusal, options_.node.origin, small_);
+  if (bytes == 0) return;
+  count_result(refusal.result_code());
+  ++counters_.cca_sent;
+  send(connection, Bytes(small_).first(bytes));
+}
+
+void NetTile::refuse(Connection& connection, Bytes message, ResultCode code) {
+  refusal_.set(code);
+  refuse(connection, message, refusal_);
+}
+
+void NetTile::on_broken_frame(Connection& connection, diameter::FrameError error) {
+  ++counters_.drop_frame_broken;
+  const std::size_t bytes = diameter::encode_frame_refusal(connection.framer.broken_header(), error,
+                                                           options_.node.origin, small_);
+  if (bytes != 0 && connection.peer.is_open()) send(connection, Bytes(small_).first(bytes));
+  if (connection.is_ending) return;
+  connection.is_ending = true;
+  transport_->close(connection.stream);
+}
+
+// ---- Requests
+
+void NetTile::on_request(Connection& connection, Bytes message) {
+  ++counters_.ccr_received;
+  ++connection.requests;
+  if (!diameter::decode_credit_control_request(message, request_, refusal_)) {
+    ++counters_.refused_decode;
+    refuse(connection, message, refusal_);
+    return;
+  }
+  if (!image_.is_loaded() || is_stopping_) {
+    refuse(connection, message, ResultCode::too_busy);
+    return;
+  }
+  if (request_.session_id.size() > ledger::session_id_bytes_max) {
+    ++counters_.refused_decode;
+    refuse(connection, message, result_code_of(ledger::Outcome::session_id_too_long));
+    return;
+  }
+  if (!stage(connection)) {
+    ++counters_.refused_pending_full;
+    refuse(connection, message, ResultCode::too_busy);
+    return;
+  }
+  if (staged_count_ == staged_max) route_staged();
+}
+
+// Keeps what the answer needs, writes the request for the charge tile and starts fetching what
+// finds its account. False if there is no room.
+bool NetTile::stage(Connection& connection) {
+  const u32 service_count = service_count_of(request_);
+  const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
+  if (staged_bytes_ + bytes > staging_bytes) route_staged();
+  Pending* pending = pending_.take();
+  if (pending == nullptr) return false;
+  pending->stream = connection.stream;
+  pending->hop_by_hop = request_.header.hop_by_hop;
+  pending->end_to_end = request_.header.end_to_end;
+  pending->number = request_.number;
+  pending->kind = static_cast<RequestKind>(request_.type);
+  pending->is_proxiable = request_.header.is_proxiable();
+  pending->session_id_bytes = static_cast<u16>(request_.session_id.size());
+  pending->received_tsc = turn_.tsc;
+  std::memcpy(pending->session_id, request_.session_id.data(), request_.session_id.size());
+  if (request_.proxy_info_count != 0) {
+    pending->proxy_info_bytes = static_cast<u16>(diameter::copy_proxy_info(
+        request_, {pending_.proxy_info(*pending), Pending::proxy_info_bytes_max}));
+  }
+
+  Staged& staged = staged_[staged_count_];
+  staged.at = staged_bytes_;
+  staged.bytes = bytes;
+  staged.pending = pending;
+  u8* at = staging_.get() + staged.at;
+  auto* head = new (at) ChargeRequest;
+  *head = {.tag = pending_.tag_of(*pending),
+           .received_ns = turn_.now.ns,
+           .service_context = rating::context_key(as_text(request_.service_context_id)),
+           .origin_host = hash64(request_.origin_host),
+           .number = request_.number,
+           .session_hash = ledger::Shard::session_hash(as_text(request_.session_id)),
+           .kind = pending->kind,
+           .action = request_.requested_action
+                         ? static_cast<EventAction>(*request_.requested_action)
+                         : EventAction::direct_debiting,
+           .session_id_bytes = pending->session_id_bytes,
+           .service_count = static_cast<u16>(service_count)};
+  const std::span<ChargeService> services(reinterpret_cast<ChargeService*>(at + sizeof *head),
+                                          service_count);
+  const ledger::Outcome outcome = write_services(request_, services);
+  if (outcome != ledger::Outcome::ok) {
+    answer_here(*pending, outcome);
+    return true;
+  }
+  std::memcpy(at + sizeof *head + services.size_bytes(), request_.session_id.data(),
+              request_.session_id.size());
+  staged.key_count = identity_keys(request_, staged.keys);
+  if (staged.key_count != 0) index_.prefetch(staged.keys[0]);
+  staged_bytes_ += bytes;
+  ++staged_count_;
+  return true;
+}
+
+void NetTile::route_staged() {
+  for (u32 i = 0; i < staged_count_; ++i) route(staged_[i]);
+  for (LinkProducer& link : charges_) link.publish();
+  if (staged_count_ != 0) ++counters_.batches;
+  staged_count_ = 0;
+  staged_bytes_ = 0;
+}
+
+void NetTile::route(Staged& staged) {
+  auto& head = *reinterpret_cast<ChargeRequest*>(staging_.get() + staged.at);
+  for (u32 i = 0; i < staged.key_count && head.account.is_none(); ++i) {
+    head.account = index_.find(staged.keys[i]);
+  }
+  u32 shard = head.account.shard();
+  if (head.account.is_none()) {
+    const bool continues =
+        head.kind == RequestKind::update || head.kind == RequestKind::termination;
+    const std::string_view session_id(reinterpret_cast<const char*>(staged.pending->session_id),
+                                      staged.pending->session_id_bytes);
+    shard = continues ? find_session_shard(session_id, head.session_hash) : ledger::shard_count;
+    if (shard == ledger::shard_count) {
+      ++(continues ? counters_.refused_session_unknown : counters_.refused_account_unknown);
+      answer_here(*staged.pending,
+                  continues ? ledger::Outcome::session_unknown : ledger::Outcome::account_unknown);
+      return;
+    }
+  }
+  head.shard = static_cast<u8>(shard);
+  LinkProducer& link = charges_[shard % options_.charge_tile_count];
+  const MutableBytes room = link.reserve(staged.bytes);
+  if (room.empty()) {
+    ++counters_.refused_link_full;
+    answer_here(*staged.pending, ledger::Outcome::too_busy);
+    return;
+  }
+  std::memcpy(room.data(), staging_.get() + staged.at, staged.bytes);
+  link.commit(staged.bytes);
+}
+
+// A request that names no subscriber is found by its session: rare, so each shard is asked.
+u32 NetTile::find_session_shard(std::string_view session_id, u32 hash) const {
+  for (u32 number = 0; number < ledger::shard_count; ++number) {
+    if (shards_[number].find_session(hash, session_id) != 0) return number;
+  }
+  return ledger::shard_count;
+}
+
+// ---- Answers
+
+void NetTile::answer_here(Pending& pending, ledger::Outcome outcome) {
+  frame_.answer = {};
+  frame_.answer.outcome = outcome;
+  send_answer(pending, frame_);
+  pending_.give(pending);
+}
+
+void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
+  Connection* connection = connections_[pending.stream.index].get();
+  if (connection == nullptr || connection->stream != pending.stream || connection->is_ending) {
+    ++counters_.drop_answer_late;
+    return;
+  }
+  const u64 bytes_max = answer_bytes_base + pending.session_id_bytes + pending.proxy_info_bytes +
+                        answer_bytes_per_service * frame.answer.service_count;
+  const MutableBytes room = transport_->reserve(pending.stream, bytes_max);
+  if (room.empty()) {
+    // The peer asks and does not read. Its answers are stored: it may come back for them.
+    ++counters_.drop_output_full;
+    connection->is_ending = true;
+    transport_->abort(pending.stream);
+    return;
+  }
+  const KeptRequest kept{.hop_by_hop = pending.hop_by_hop,
+                         .end_to_end = pending.end_to_end,
+                         .number = pending.number,
+                         .kind = pending.kind,
+                         .is_proxiable = pending.is_proxiable,
+                         .session_id = {pending.session_id, pending.session_id_bytes},
+                         .proxy_info = {pending_.proxy_info(pending), pending.proxy_info_bytes}};
+  ResultCode code = ResultCode::none;
+  const std::size_t bytes =
+      encode_charge_answer({kept, frame, image_, options_.node.origin}, scratch_, room, code);
+  check(bytes != 0, "the room for an answer was computed from its parts");
+  transport_->commit(pending.stream, bytes);
+  count_result(code);
+  ++counters_.cca_sent;
+  ++connection->answers;
+}
+
+u32 NetTile::poll_answers(const Turn& turn) {
+  constexpr u32 answers_max = 256;
+  const u64 begin = read_tsc();
+  u32 count = 0;
+  for (LinkConsumer& link : journals_) {
+    Bytes frame;
+    u32 from_here = 0;
+    while (from_here < answers_max && link.next(frame)) {
+      on_answer(frame, turn);
+      ++from_here;
+    }
+    if (from_here != 0) link.release();
+    count += from_here;
+  }
+  if (count != 0) counters_.answer_ticks += read_tsc() - begin;
+  return count;
+}
+
+void NetTile::on_answer(Bytes frame, const Turn& turn) {
+  ledger::AnswerTag tag;
+  std::memcpy(&tag, frame.data(), sizeof tag);
+  Pending* pending = pending_.find(tag);
+  if (pending == nullptr) {
+    ++counters_.drop_answer_late;
+    return;
+  }
+  const auto& answer = *reinterpret_cast<const AnswerFrame*>(frame.data() + sizeof tag);
+  check(frame.size() - sizeof tag >= answer.bytes(), "an answer brings all its services");
+  send_answer(*pending, answer);
+  latency_.record(turn.tsc > pending->received_tsc ? turn.tsc - pending->received_tsc : 0);
+  pending_.give(*pending);
+}
+
+// ---- Time
+
+void NetTile::housekeep(const Turn& turn) {
+  turn_ = turn;
+  load_tariff();
+  check_connections(turn);
+  const dataplane::TransportCounters& counts = transport_->counters();
+  u32 place = 0;
+  for (const dataplane::CounterText& text : dataplane::transport_counter_table) {
+    transport_counters_[place++] = counts.*(text.count);
+  }
+}
+
+void NetTile::check_connections(const Turn& turn) {
+  for (const std::unique_ptr<Connection>& connection : connections_) {
+    if (connection == nullptr || connection->is_ending) continue;
+    if (turn.now < connection->peer.next_deadline()) continue;
+    const bool was_open = connection->peer.is_open();
+    const diameter::Reaction reaction = connection->peer.on_time(turn.now, small_);
+    if (was_open && !connection->peer.is_open()) --counters_.peers_open;
+    if (reaction.close) ++counters_.peer_closed_by_timeout;
+    apply(*connection, reaction, Bytes(small_).first(reaction.send_bytes));
+  }
+}
+
+void NetTile::begin_stop(Instant now) {
+  is_stopping_ = true;
+  for (const std::unique_ptr<Connection>& connection : connections_) {
+    if (connection == nullptr || connection->is_ending) continue;
+    if (!connection->peer.is_open()) {
+      connection->is_ending = true;
+      transport_->abort(connection->stream);
+      continue;
+    }
+    const diameter::Reaction reaction =
+        connection->peer.disconnect(diameter::DisconnectCause::rebooting, now, small_);
+    --counters_.peers_open;
+    apply(*connection, reaction, Bytes(small_).first(reaction.send_bytes));
+  }
+}
+
+}  // namespace tollgate::app
