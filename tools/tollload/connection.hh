@@ -42,6 +42,7 @@ struct Connection {
   bool is_blocked = false;  // its output is full
   Instant retry_at;
   Instant give_up_at;
+  std::string_view last_reason = "none";  // a constant text: why the last stream ended
   dataplane::StreamId stream;
 
   std::string host;

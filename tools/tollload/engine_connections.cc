@@ -41,7 +41,8 @@ void Engine::keep_connections() {
     const bool is_ending = phase_ == Phase::disconnecting || phase_ == Phase::done;
     if (connection.state == ConnectionState::idle && !is_ending) {
       if (now_ >= connection.give_up_at) {
-        give_up(connection, "no connection came about in time");
+        give_up(connection, "no connection came about in time; the last attempt: " +
+                                std::string(connection.last_reason));
       } else if (now_ >= connection.retry_at) {
         connect(connection);
       }
@@ -111,6 +112,7 @@ void Engine::connect_failed(dataplane::StreamId id, dataplane::CloseReason reaso
 
 void Engine::connection_lost(Connection& connection, std::string_view why) {
   static_cast<void>(connection.peer->on_transport_lost());
+  connection.last_reason = why;
   connection.stream = {};
   const bool was_open =
       connection.state == ConnectionState::open || connection.state == ConnectionState::leaving;

@@ -30,7 +30,7 @@ struct Options {
   u32 updates_mean = 100;
   u32 duplicates_per_mille = 0;
   std::array<ServiceUse, service_count> uses{
-      {{.rating_group = 10, .service_identifier = 1, .requested = 1'000'000, .used = 10'000},
+      {{.rating_group = 10, .service_identifier = 1, .requested = 1'000'000, .used = 1'000},
        {.rating_group = 20, .service_identifier = 2, .requested = 60, .used = 1},
        {.rating_group = 30, .service_identifier = 3, .requested = 1, .used = 1}}};
   bool any_grant = false;
