@@ -412,7 +412,7 @@ def check_dead(files, build):
     builds = {path.parent: path.read_text() for path in files if path.name == 'meson.build'}
     for path in code_files(files):
         if path.suffix in ('.hh', '.h'):
-            foreign = folder(path) == 'subprojects' or path.name in ('lwipopts.h', 'cc.h')
+            foreign = folder(path) == 'subprojects' or 'lwip' in path.parts  # lwIP includes them
             if str(path) not in included and not foreign:
                 yield f'{relative(path)}:1: included nowhere: delete it or use it'
         elif str(path) not in compiled and not is_named(path, builds):
