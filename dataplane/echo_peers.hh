@@ -168,9 +168,10 @@ class EchoClient : public StreamHandler {
     return consumed;
   }
   void writable(StreamId id) override { send(id); }
-  void closed(StreamId id, CloseReason) override {
+  void closed(StreamId id, CloseReason reason) override {
     --open_count;
     ++closed_count;
+    last_reason = reason;
     lost_count += talks_[id.index].sent - talks_[id.index].answered;
     talks_[id.index] = {};
   }
@@ -188,6 +189,7 @@ class EchoClient : public StreamHandler {
   u32 open_count = 0;
   u32 closed_count = 0;
   u32 failed_count = 0;
+  CloseReason last_reason{};
   std::array<u64, 8> answered_by{};
 
  private:

@@ -15,7 +15,11 @@ namespace tollgate::dataplane {
 
 namespace {
 
-u32 now_ms_ = 1;
+// lwIP's time begins at 1 ms with the first turn: a clock that jumped when it is already counting
+// would leave its timers waiting for weeks.
+constexpr u32 first_ms = 1;
+Instant first_turn_at_;
+u32 now_ms_ = first_ms;
 u64 now_us_ = 0;
 u64 random_state_ = 0;
 u64 isn_secret_ = 0;
@@ -23,7 +27,8 @@ u64 isn_secret_ = 0;
 }  // namespace
 
 void set_lwip_time(Instant now) {
-  now_ms_ = static_cast<u32>(now.ns / 1'000'000);
+  if (first_turn_at_ == Instant{}) first_turn_at_ = now;
+  now_ms_ = first_ms + static_cast<u32>((now - first_turn_at_).ns / 1'000'000);
   now_us_ = static_cast<u64>(now.ns / 1'000);
 }
 

@@ -252,6 +252,23 @@ std::string set_up_queues(const PortOptions& options, Port::Internals& port) {
   return {};
 }
 
+// A memif client starts by connecting to its server, which may not be there yet.
+std::string start(const PortOptions& options, const Port::Internals& port) {
+  constexpr Duration pause = Duration::milliseconds(20);
+  Duration waited;
+  while (true) {
+    const int error = rte_eth_dev_start(port.port_id);
+    if (error == 0) return {};
+    if (options.kind != PortKind::memif_client) return failed(options.name, "starting it", error);
+    if (waited >= options.wait_max) {
+      return fmt::format("port {}: nobody listens on {}; is the appliance running?", options.name,
+                         options.address);
+    }
+    usleep(static_cast<useconds_t>(pause.ns / 1000));
+    waited = waited + pause;
+  }
+}
+
 std::string configure(const PortOptions& options, Port::Internals& port) {
   rte_eth_dev_info info{};
   if (int error = rte_eth_dev_info_get(port.port_id, &info); error != 0)
@@ -267,8 +284,7 @@ std::string configure(const PortOptions& options, Port::Internals& port) {
   if (int error = rte_eth_dev_configure(port.port_id, queues, queues, &conf); error != 0)
     return failed(options.name, "configuring it", error);
   if (std::string error = set_up_queues(options, port); !error.empty()) return error;
-  if (int error = rte_eth_dev_start(port.port_id); error != 0)
-    return failed(options.name, "starting it", error);
+  if (std::string error = start(options, port); !error.empty()) return error;
   // IPv6 neighbour discovery is multicast; not every port can or need be told.
   rte_eth_allmulticast_enable(port.port_id);
   if (options.kind == PortKind::tap || options.kind == PortKind::af_packet)

@@ -8,14 +8,18 @@
 // joins it by name and polls its own queue. What a port cannot do (checksums, RSS) is not asked of
 // it: the stack computes checksums in software then.
 //
-// memif: the server listens on a socket file, the client comes, goes and comes again as it likes;
-// the primary's own interrupt thread does the greeting and the shared memory, the secondaries learn
-// the new rings by themselves at their next burst. Ring k of the client is queue k of the server.
+// memif: the server listens on a socket file, the client comes, goes and comes again as it likes.
+// DPDK's interrupt thread in the primary does the greeting and makes the shared memory, so the
+// primary need not poll anything; the secondaries ask it for the new rings when they see the link
+// come up (which TcpTransport does in its poll). Ring k of the client is queue k of the server. The
+// two ends share memory: a memif peer is trusted as much as a process of our own. A client that
+// polls in its primary process may not outlive its server: DPDK takes the memory away under it.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "base/time.hh"
 #include "base/types.hh"
 #include "dataplane/endpoint.hh"
 
@@ -44,6 +48,7 @@ struct PortOptions {
   u32 descriptor_count = 1024;  // slots of each queue, a power of two
   u32 buffer_count = 16384;     // packet buffers of each queue (2.3 KB each)
   u32 mtu_bytes = 1500;
+  Duration wait_max = Duration::seconds(10);  // memif client: for its server to listen
 };
 
 class Port {

@@ -9,10 +9,12 @@
 #include <fmt/core.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 
@@ -35,6 +37,13 @@ struct BenchOptions {
   std::string huge_directory;
   std::string socket_path;
 };
+
+// What the server tells the client, in memory that both see.
+struct ServerReport {
+  std::atomic<u64> answered_count;
+  std::atomic<u64> busy_ns;  // in polls that had something to do
+};
+ServerReport* server_report_ = nullptr;
 
 u32 argument(int argc, char** argv, std::string_view name, u32 otherwise) {
   for (int i = 1; i + 1 < argc; ++i) {
@@ -94,8 +103,16 @@ void run_server(const BenchOptions& options) {
   if (std::string error = node.transport->listen({.address = {}, .port = server_port});
       !error.empty())
     fail(error);
+  const Clock clock;
+  u64 busy_ticks = 0;
+  u32 turn_count = 0;
   run_loop([&](Instant now) {
-    node.transport->poll(now);
+    const u64 begun = read_tsc();
+    if (node.transport->poll(now) > 0) busy_ticks += read_tsc() - begun;
+    if (++turn_count % 256 == 0) {
+      server_report_->answered_count = server.answered_count;
+      server_report_->busy_ns = static_cast<u64>(clock.ticks_to_duration(busy_ticks).ns);
+    }
     return true;
   });
 }
@@ -124,11 +141,21 @@ int run_client(const BenchOptions& options) {
     return now < end_at;
   });
   if (warm_count == 0) fail(fmt::format("only {} answers came", client.answered_count));
+  const double busy_ns = static_cast<double>(server_report_->busy_ns) /
+                         static_cast<double>(server_report_->answered_count);
   const double seconds = static_cast<double>((end_at - begun_at).ns) / 1e9;
   const double pairs = static_cast<double>(client.answered_count - warm_count) / seconds;
   const TransportCounters& counters = node.transport->counters();
-  fmt::print("{:.2f} million pairs/s, {:.0f} ns a pair, {} connections, window {}, wrong {}\n",
-             pairs / 1e6, 1e9 / pairs, client.open_count, options.window, client.wrong_count);
+  fmt::print(
+      "{:.2f} million pairs/s, server busy {:.0f} ns a pair, {} connections, window {}, "
+      "wrong {}\n",
+      pairs / 1e6, busy_ns, client.open_count, options.window, client.wrong_count);
+  fmt::print("closed {} ({}) failed {} lost {}\n", client.closed_count, to_text(client.last_reason),
+             client.failed_count, client.lost_count);
+  for (const CounterText& one : transport_counter_table) {
+    if (counters.*one.count != 0) fmt::print(" {}={}", one.name, counters.*one.count);
+  }
+  fmt::print("\n");
   fmt::print("client frames in {} out {} drops tx {} pool {} retransmissions {}\n",
              counters.frames_in, counters.frames_out, counters.drop_transmit_full,
              counters.drop_buffers_empty, counters.retransmissions);
@@ -145,6 +172,8 @@ int run(int argc, char** argv) {
   if (!pages.error().empty()) fail(pages.error());
   options.huge_directory = pages.directory();
   options.socket_path = fmt::format("/tmp/tollgate-bench-{}.sock", getpid());
+  server_report_ = static_cast<ServerReport*>(mmap(
+      nullptr, sizeof(ServerReport), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   const pid_t server = fork();
   if (server == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

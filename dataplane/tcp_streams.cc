@@ -15,6 +15,9 @@ using Stack = TcpTransport::Stack;
 // lwIP counts the octets of one call in 16 bits.
 constexpr u32 call_bytes_max = 0x8000;
 
+// Until the round trip is known: 300 ms, in ticks of lwIP's slow timer.
+constexpr i16 first_timeout_ticks = 300 / (2 * TCP_TMR_INTERVAL);
+
 // lwIP's argument is the stream; the one transport of the process is known here.
 Stack* the_stack = nullptr;
 
@@ -95,6 +98,8 @@ void Stack::adopt(TcpStream& stream, tcp_pcb* pcb) {
   tcp_sent(pcb, on_sent);
   tcp_err(pcb, on_error);
   tcp_nagle_disable(pcb);
+  // lwIP begins with three seconds, made for the world of RFC 1122; ours is a local net.
+  pcb->rto = pcb->sv = first_timeout_ticks;
 }
 
 err_t Stack::on_accept(void* argument, tcp_pcb* pcb, err_t error) {
@@ -387,14 +392,15 @@ bool Stack::push_output(TcpStream& stream) {
 
 void Stack::flush_stream(TcpStream& stream) {
   if (stream.pcb == nullptr || stream.state == StreamState::connecting) return;
-  const bool is_left_over = push_output(stream);
+  bool is_left_over = push_output(stream);
   for (u32 left = stream.consumed_bytes; left > 0;) {
     const u32 count = std::min(left, call_bytes_max);
     tcp_recved(stream.pcb, static_cast<u16>(count));
     left -= count;
   }
   stream.consumed_bytes = 0;
-  tcp_output(stream.pcb);
+  // A frame that the port had no room for stays with lwIP: tried again in the next turn.
+  if (tcp_output(stream.pcb) != ERR_OK) is_left_over = true;
   // A lone segment may wait for its answer to carry the acknowledgement (or for the timer).
   if ((stream.pcb->flags & TF_ACK_DELAY) != 0 && stream.segments_unacknowledged >= 2) {
     tcp_set_flags(stream.pcb, TF_ACK_NOW);

@@ -50,7 +50,11 @@
 #define LWIP_ND6_NUM_NEIGHBORS 100
 #define LWIP_ND6_NUM_DESTINATIONS 100
 #define ARP_TABLE_SIZE 120
-#define ARP_QUEUEING 0
+#define ARP_QUEUEING 1
+#define ARP_QUEUE_LEN 64
+#define MEMP_NUM_ARP_QUEUE 1024
+#define LWIP_ND6_QUEUEING 1
+#define MEMP_NUM_ND6_QUEUE 1024
 #define ETHARP_TABLE_MATCH_NETIF 0
 
 /* TCP: windows for a million requests of 750 octets a second at a millisecond's round trip. */
@@ -73,7 +77,6 @@
 /* A slow tick is two intervals; a lost tail is sent again after three slow ticks, 60 to 90 ms,
  * which is just above the 40 ms that Linux may wait with its acknowledgement. */
 #define TCP_TMR_INTERVAL 15
-#define LWIP_TCP_RTO_TIME 300
 #define TCP_MSL 1000
 #define TCP_MAXRTX 10
 #define TCP_SYNMAXRTX 5
