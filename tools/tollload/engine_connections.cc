@@ -36,6 +36,9 @@ void Engine::connect(Connection& connection) {
 }
 
 void Engine::keep_connections() {
+  // The others follow the first: when nobody is there one failure tells it, and a network that has
+  // to find the server's hardware address keeps one packet meanwhile, not thousands.
+  const bool server_is_known = connections_[0]->was_open;
   for (const auto& each : connections_) {
     Connection& connection = *each;
     const bool is_ending = phase_ == Phase::disconnecting || phase_ == Phase::done;
@@ -43,7 +46,7 @@ void Engine::keep_connections() {
       if (now_ >= connection.give_up_at) {
         give_up(connection, "no connection came about in time; the last attempt: " +
                                 std::string(connection.last_reason));
-      } else if (now_ >= connection.retry_at) {
+      } else if (now_ >= connection.retry_at && (each == connections_[0] || server_is_known)) {
         connect(connection);
       }
     }

@@ -73,7 +73,7 @@ void drive(const Options& options, Engine& engine, dataplane::Transport& transpo
   while (engine.turn(now)) {
     now = clock.now();
     if (now - yielded >= yield_interval) {
-      sched_yield();
+      if (options.yields) sched_yield();
       now = clock.now();
       yielded = now;
       teller.tell(engine, engine.results(), now);
@@ -116,6 +116,7 @@ int run(const Options& options) {
     }
     catch_signals();
     drive(options, engine, network->transport(), clock);
+    engine.results().transport = network->transport().counters();
   }
   Results& results = engine.results();
   results.end_interval();

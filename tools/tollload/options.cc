@@ -22,6 +22,7 @@ struct Raw {
   i64 core = -1;
   bool no_huge = false;
   bool no_terminate = false;
+  bool no_yield = false;
   double answer_timeout_s = 5;
   double connect_timeout_s = 10;
 };
@@ -133,6 +134,8 @@ void add_machine_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::Range(576U, 9000U))
       ->capture_default_str();
   app.add_option("--core", raw.core, "the processor to run on")->check(CLI::Range(0, 1023));
+  app.add_flag("--no-yield", raw.no_yield,
+               "never let others run on the processor: right where it is isolated, bad elsewhere");
   app.add_option("--file-prefix", options.file_prefix,
                  "of DPDK's files; default: one of this process");
   app.add_flag("--no-huge", raw.no_huge, "memif without huge pages");
@@ -208,6 +211,7 @@ std::string finish(const Raw& raw, Options& options) {
   options.core = options.has_core ? static_cast<u32>(raw.core) : 0;
   options.huge_pages = !raw.no_huge;
   options.terminate = !raw.no_terminate;
+  options.yields = !raw.no_yield;
   options.answer_timeout = Duration::milliseconds(static_cast<i64>(raw.answer_timeout_s * 1000));
   options.connect_timeout = Duration::milliseconds(static_cast<i64>(raw.connect_timeout_s * 1000));
   if (options.file_prefix.empty()) options.file_prefix = fmt::format("tollload{}", getpid());

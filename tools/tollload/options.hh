@@ -53,6 +53,7 @@ struct Options {
   u32 memory_mib = 256;
 
   bool has_core = false;
+  bool yields = true;
   u32 core = 0;
 
   std::string json_path;

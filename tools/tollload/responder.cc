@@ -37,6 +37,7 @@ struct ResponderOptions {
   std::string huge_directory;
   std::string file_prefix = "tollresponder";
   bool no_huge = false;
+  bool no_yield = false;
   u32 core = 0;
 };
 
@@ -177,7 +178,7 @@ int run(const ResponderOptions& options) {
   while (stop_requests == 0) {
     const Instant now = clock.now();
     responder.turn(now);
-    if (now - yielded < yield_interval) continue;
+    if (options.no_yield || now - yielded < yield_interval) continue;
     sched_yield();
     yielded = clock.now();
   }
@@ -196,6 +197,7 @@ int main(int argument_count, char** arguments) {
   app.add_option("--huge-dir", options.huge_directory);
   app.add_option("--file-prefix", options.file_prefix);
   app.add_flag("--no-huge", options.no_huge);
+  app.add_flag("--no-yield", options.no_yield);
   app.add_option("--core", options.core);
   CLI11_PARSE(app, argument_count, arguments);
   struct sigaction action {};

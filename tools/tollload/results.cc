@@ -61,6 +61,15 @@ std::string types_json(const Results& results) {
   return "{" + out + "}";
 }
 
+std::string transport_json(const Results& results) {
+  std::string out;
+  for (const dataplane::CounterText& counter : dataplane::transport_counter_table)
+    if (results.transport.*counter.count != 0)
+      out += fmt::format("{}\"{}\":{}", out.empty() ? "" : ",", counter.name,
+                         results.transport.*counter.count);
+  return "{" + out + "}";
+}
+
 }  // namespace
 
 u64 Results::answers_per_second() const {
@@ -88,19 +97,21 @@ std::string to_json(const Results& results, const Options& options) {
       codes_json(results), results.answers_per_second(), results.ccr_bytes(), at(p50), at(p90),
       at(p99), at(p999), microseconds(latency.max()));
   out += fmt::format(
-      R"("too_busy":{},"refused":{},"resent":{},"duplicates":{},"unsent":{},"late":{},"reconnects":{},)"
-      R"("re_auth_requests":{},"abort_session_requests":{},"wrong_by_fault":{},"sent_by_type":{},)",
+      R"("too_busy":{},"refused":{},"resent":{},"duplicates":{},"unsent":{},"late":{},)"
+      R"("reconnects":{},)"
+      R"("re_auth_requests":{},"abort_session_requests":{},"wrong_by_fault":{},)"
+      R"("sent_by_type":{},)",
       results.too_busy_count, results.refused_count, results.resent_count, results.duplicate_count,
       results.unsent_count, results.late_count, results.reconnect_count, results.re_auth_count,
       results.abort_session_count, faults_json(results), types_json(results));
   out += fmt::format(
       R"("sent_octets":{},"received_octets":{},"measured_answers":{},"measured_ms":{},)"
       R"("scenario":{},"connections":{},"window":{},"rate":{},"subscribers":{},"sessions":{},)"
-      R"("failure":{}}})",
+      R"("transport":{},"failure":{}}})",
       results.sent_octets, results.received_octets, results.measured_count,
       results.measured.whole_milliseconds(), quoted(options.scenario), options.connection_count,
       options.rate_per_second == 0 ? options.window_count : 0, options.rate_per_second,
-      options.subscriber_count, options.session_count,
+      options.subscriber_count, options.session_count, transport_json(results),
       results.failure.empty() ? "null" : quoted(results.failure));
   return out + "\n";
 }

@@ -15,6 +15,7 @@
 
 #include "base/histogram.hh"
 #include "base/time.hh"
+#include "dataplane/counters.hh"
 #include "tools/tollload/answer_check.hh"
 #include "tools/tollload/options.hh"
 
@@ -47,7 +48,8 @@ struct Results {
   u64 measured_sent_count = 0;
   Duration measured{};
   u32 update_bytes = 0;  // of the request that the scenario sends most; 0: the mean is told
-  std::string failure;   // why the run ended early; empty: it did not
+  dataplane::TransportCounters transport{};
+  std::string failure;  // why the run ended early; empty: it did not
 
   void count_code(u32 code) { ++by_code[code < by_code.size() ? code : by_code.size() - 1]; }
   void end_interval() {
