@@ -13,7 +13,7 @@
 namespace tollgate::app {
 namespace {
 
-inline constexpr CounterName core_counter_names[] = {
+constexpr CounterName core_counter_names[] = {
     {"turns", "turns of the loop"},
     {"busy_turns", "turns with work in them"},
     {"busy_ticks", "processor ticks in busy turns"},
@@ -57,7 +57,7 @@ std::vector<std::string> names_of(std::string_view word, const Config& config) {
 }  // namespace
 
 std::string link_name(const std::string& producer, const std::string& consumer) {
-  return producer + "_" + consumer;
+  return fmt::format("{}_{}", producer, consumer);
 }
 
 std::vector<LinkSpec> links_of(const Config& config) {
