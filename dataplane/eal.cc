@@ -2,12 +2,13 @@
 // Copyright the Tollgate authors
 #include "dataplane/eal.hh"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_log.h>
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -40,6 +41,31 @@ std::string cpus_text(const std::vector<u32>& cpus) {
   return text;
 }
 
+// EAL writes some of its complaints straight to standard error; ours says it in one sentence.
+class Silence {
+ public:
+  explicit Silence(bool is_wanted) {
+    if (!is_wanted) return;
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0) return;
+    fflush(stderr);
+    kept_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (kept_ >= 0) dup2(nowhere, STDERR_FILENO);
+    ::close(nowhere);
+  }
+  ~Silence() {
+    if (kept_ < 0) return;
+    fflush(stderr);
+    dup2(kept_, STDERR_FILENO);
+    ::close(kept_);
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  int kept_ = -1;
+};
+
 u64 free_huge_pages() {
   std::ifstream file("/proc/meminfo");
   std::string key;
@@ -67,8 +93,8 @@ std::string why_not(const EalOptions& options, int error) {
   if (error == EACCES || error == EPERM)
     return "DPDK: no permission for huge pages or its run directory; run as root";
   return fmt::format(
-      "DPDK: cannot start with file prefix '{}' ({}); another primary of this prefix may be "
-      "running, or the hugetlbfs mount '{}' is missing",
+      "DPDK: cannot start with file prefix '{}' ({}); a process of an earlier start with this "
+      "prefix may still be running, or the hugetlbfs mount '{}' is missing",
       options.file_prefix, rte_strerror(error), options.huge_directory);
 }
 
@@ -108,12 +134,10 @@ std::string start_eal(const EalOptions& options) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  if (!options.verbose) {
-    // What EAL says before it has read its log level goes nowhere.
-    if (FILE* nowhere = fopen("/dev/null", "w")) rte_openlog_stream(nowhere);
-  }
-  const int result = rte_eal_init(static_cast<int>(argv.size() - 1), argv.data());
-  if (!options.verbose) rte_openlog_stream(nullptr);
+  const int result = [&] {
+    const Silence silence(!options.verbose);
+    return rte_eal_init(static_cast<int>(argv.size() - 1), argv.data());
+  }();
   if (result < 0) return why_not(options, rte_errno);
   is_running_ = true;
   return {};

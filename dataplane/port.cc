@@ -285,6 +285,7 @@ std::string configure(const PortOptions& options, Port::Internals& port) {
     return failed(options.name, "configuring it", error);
   if (std::string error = set_up_queues(options, port); !error.empty()) return error;
   if (std::string error = start(options, port); !error.empty()) return error;
+  port.is_started = true;
   // IPv6 neighbour discovery is multicast; not every port can or need be told.
   rte_eth_allmulticast_enable(port.port_id);
   if (options.kind == PortKind::tap || options.kind == PortKind::af_packet)
@@ -401,7 +402,7 @@ void Port::close() {
   if (!port->is_primary) return;
   u16 found = 0;
   if (rte_eth_dev_get_port_by_name(port->device.c_str(), &found) == 0) {
-    if (port->kind == PortKind::loopback) drain(*port);
+    if (port->kind == PortKind::loopback && port->is_started) drain(*port);
     rte_eth_dev_stop(port->port_id);
     if (port->kind == PortKind::pci) {
       rte_eth_dev_close(port->port_id);

@@ -128,6 +128,7 @@ Stack::Stack(const Port::Internals& port, const TcpOptions& wanted, StreamHandle
       flows(wanted.stream_count_max),
       streams(wanted.stream_count_max) {
   options.address6.length_bits = 64;
+  queue_streams.resize(wanted.queue_count);
   for (std::vector<u32>* list :
        {&free_streams, &touched, &flushing, &pending, &settling, &stalled, &lingering})
     list->reserve(wanted.stream_count_max);
@@ -145,6 +146,7 @@ std::string Stack::start() {
   if (memory == MAP_FAILED) return "there is no memory for the output of the streams";
   output_memory = static_cast<u8*>(memory);
   seed_lwip();
+  port_offset = static_cast<u32>(lwip_random());
   static bool is_initialised = false;
   if (!is_initialised) lwip_init();
   is_initialised = true;

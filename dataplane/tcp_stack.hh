@@ -53,6 +53,7 @@ struct TcpStream {
   u32 segments_unacknowledged = 0;
   u32 wanted_bytes = 0;  // what `reserve` had no room for
   u32 flow_hash = 0;
+  u32 queue_index = 0;  // where it sends, counted from our first
   OutputRing output;
   Instant linger_until;
   Endpoint remote;
@@ -116,6 +117,8 @@ struct TcpTransport::Stack {
   std::vector<u32> stalled;
   std::vector<u32> lingering;
   std::vector<tcp_pcb*> listeners;
+  std::vector<u32> queue_streams;  // how many streams send on each queue
+  u32 port_offset = 0;
   u8* output_memory = nullptr;
   u32 unread_buffers = 0;
   u32 unread_buffers_max = 0;

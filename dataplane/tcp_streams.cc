@@ -29,12 +29,29 @@ void take_place(Stack& stack, TcpStream& stream) {
                                {.remote = pcb.remote_port, .local = pcb.local_port});
   stack.flows.insert({.hash = stream.flow_hash, .stream_index = stream.id.index});
   stream.is_in_flows = true;
+  stream.queue_index = pcb.local_port % stack.io.queue_count();
+  ++stack.queue_streams[stream.queue_index];
 }
 
 void leave_place(Stack& stack, TcpStream& stream) {
   if (!stream.is_in_flows) return;
   stack.flows.remove({.hash = stream.flow_hash, .stream_index = stream.id.index});
   stream.is_in_flows = false;
+  --stack.queue_streams[stream.queue_index];
+}
+
+// Our port number decides on the queue: takes one that leads to the queue with the fewest streams.
+bool bind_to_quiet_queue(Stack& stack, tcp_pcb* pcb) {
+  constexpr u32 port_first = 49152;
+  constexpr u32 port_count = 65536 - port_first;
+  const auto& queues = stack.queue_streams;
+  const auto quiet = std::ranges::min_element(queues) - queues.begin();
+  for (u32 i = 0; i < port_count; ++i) {
+    const u32 port = port_first + stack.port_offset++ % port_count;
+    if (port % stack.io.queue_count() != static_cast<u32>(quiet)) continue;
+    if (tcp_bind(pcb, IP_ANY_TYPE, static_cast<u16>(port)) == ERR_OK) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -126,7 +143,9 @@ void Stack::begin_connect(TcpStream& stream) {
   if (pcb != nullptr) {
     adopt(stream, pcb);
     const ip_addr_t remote = to_lwip(stream.remote.address);
-    const err_t error = tcp_connect(pcb, &remote, stream.remote.port, on_connected);
+    err_t error = ERR_OK;
+    if (io.queue_count() > 1 && !bind_to_quiet_queue(*this, pcb)) error = ERR_BUF;
+    if (error == ERR_OK) error = tcp_connect(pcb, &remote, stream.remote.port, on_connected);
     if (error == ERR_OK) {
       take_place(*this, stream);
       return;
