@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Charging records exactly once, with a crash after every step that there is.
+
+#include "control/cdr_writer.hh"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "control/cdr_task.hh"
+#include "control/fake_journal.hh"
+
+namespace tollgate::control {
+namespace {
+
+struct Crash {};
+
+class CdrTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = "/tmp/tollgate-cdr-XXXXXX";
+    ASSERT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  CdrWriter::Options options(const FakeJournal& journal) const {
+    return {.folder = folder_ + "/cdr",
+            .name = "test",
+            .rotation_bytes = 1500,
+            .rotation_time = Duration::seconds(60),
+            .journal_id = journal.folder().appliance,
+            .reached = nullptr};
+  }
+  static CdrNames names() {
+    return {.account =
+                [](u64 id) {
+                  return Json{{"account", "a" + std::to_string(id)},
+                              {"identities", Json::array({"msisdn:1"})}};
+                },
+            .plan = [](u32) { return std::string("prepaid"); },
+            .service_context = [](u64) { return std::string("32251@3gpp.org"); },
+            .origin_host = [](u64) { return std::string(); }};
+  }
+  // Reads all there is, as one run of control does, until `crash_after` steps were reached.
+  // Returns false if it crashed.
+  bool run(const FakeJournal& journal, int crash_after) {
+    int steps = 0;
+    CdrWriter::Options writer_options = options(journal);
+    writer_options.reached = [&](std::string_view) {
+      if (++steps == crash_after) throw Crash{};
+    };
+    try {
+      CdrWriter writer(writer_options, Instant::from_seconds(1));
+      const std::vector<const std::atomic<u64>*> durable(journal.folder().stream_count, nullptr);
+      CdrTask task(journal.folder(), writer, names(), durable);
+      while (task.step(Instant::from_seconds(2))) {
+      }
+      task.step(Instant::from_seconds(2));
+    } catch (const Crash&) {
+      return false;
+    }
+    return true;
+  }
+  // "shard/sequence" of every record in every file, in order of files.
+  std::vector<std::string> records() const {
+    std::vector<std::string> all;
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/cdr")) {
+      if (entry.path().filename() != "checkpoint.json") files.push_back(entry.path().string());
+    }
+    std::sort(files.begin(), files.end());
+    for (const std::string& path : files) {
+      std::ifstream file(path);
+      std::string line;
+      while (std::getline(file, line)) {
+        const auto json = parse_json(line);
+        if (!json) {
+          all.push_back("torn");
+          continue;
+        }
+        const Json& at = (*json)["journal"];
+        all.push_back(to_line(at["shard"]) + "/" + to_line(at["sequence"]));
+      }
+    }
+    return all;
+  }
+  static std::vector<std::string> sorted(std::vector<std::string> all) {
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(CdrTest, ARecordHasAllItsMembers) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  journal.write_group(0, {journal.charging_entry(5, "host;1;2", 77)});
+  ASSERT_TRUE(run(journal, 0));
+  std::ifstream file(folder_ + "/cdr/test-00000001.jsonl.open");
+  std::string line;
+  ASSERT_TRUE(std::getline(file, line));
+  EXPECT_EQ(line,
+            R"({"account":"a77","identities":["msisdn:1"],"account_id":77,"plan":"prepaid",)"
+            R"("session_id":"host;1;2","origin_host":null,"service_context":"32251@3gpp.org",)"
+            R"("type":"session","started":"2026-11-22T01:25:09.000Z",)"
+            R"("ended":"2026-11-22T01:26:09.000Z","cause":"normal_release","services":[)"
+            R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"1048576",)"
+            R"("input_octets":0,"output_octets":0,"seconds":0,"events":0,"cost":"1.10",)"
+            R"("currency":"EUR"}],"journal":{"stream":0,"shard":5,"sequence":1}})");
+}
+
+// A run that crashes after its 1st step, its 2nd... each time followed by runs that crash one step
+// later each, until one comes through; more records arrive in between.
+TEST_F(CdrTest, EachRecordOnceWhereverItCrashes) {
+  for (int first_crash = 1; first_crash <= 14; ++first_crash) {
+    std::filesystem::remove_all(folder_ + "/cdr");
+    std::filesystem::remove_all(folder_ + "/journal");
+    FakeJournal journal(folder_ + "/journal", 2);
+    std::vector<std::string> expected;
+    std::map<u32, u64> sequence;
+    const auto more = [&](int count) {
+      for (int i = 0; i < count; ++i) {
+        const u32 shard = static_cast<u32>(i * 7 % 64);
+        journal.write_group(shard % 2, {journal.charging_entry(shard, "s", 1)});
+        expected.push_back(std::to_string(shard) + "/" + std::to_string(++sequence[shard]));
+      }
+    };
+    more(13);
+    for (int crash = first_crash; crash <= 14 && !run(journal, crash); ++crash) more(3);
+    ASSERT_TRUE(run(journal, 0));
+    EXPECT_EQ(sorted(records()), sorted(expected)) << "first crash after step " << first_crash;
+  }
+}
+
+TEST_F(CdrTest, ATornLineIsCutAndWrittenAgain) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  for (u32 i = 0; i < 3; ++i) journal.write_group(0, {journal.charging_entry(9, "s", i)});
+  ASSERT_TRUE(run(journal, 0));
+  const std::string path = folder_ + "/cdr/test-00000001.jsonl.open";
+  const auto whole = std::filesystem::file_size(path);
+  for (const u64 bytes : {whole - 1, whole - 30, whole / 3 + 1, u64{1}, u64{0}}) {
+    std::filesystem::resize_file(path, bytes);
+    ASSERT_TRUE(run(journal, 0));
+    EXPECT_EQ(std::filesystem::file_size(path), whole);
+    EXPECT_EQ(records(), (std::vector<std::string>{"9/1", "9/2", "9/3"})) << bytes;
+  }
+}
+
+TEST_F(CdrTest, AnEntryThatIsTwiceInTheJournalIsOneRecord) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  const auto entry = journal.charging_entry(1, "s", 1);
+  journal.write_group(0, {entry, journal.charging_entry(1, "t", 1)});
+  journal.write_group(0, {entry});
+  ASSERT_TRUE(run(journal, 0));
+  EXPECT_EQ(records(), (std::vector<std::string>{"1/1", "1/2"}));
+}
+
+TEST_F(CdrTest, FilesAreClosedBySizeAndByTime) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  for (u32 i = 0; i < 4; ++i) journal.write_group(0, {journal.charging_entry(0, "s", i)});
+  ASSERT_TRUE(run(journal, 0));  // over 1500 octets
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000001.jsonl"));
+  CdrWriter writer(options(journal), Instant::from_seconds(100));
+  writer.append({.shard = 0, .sequence = 5}, "{}");
+  writer.flush(Instant::from_seconds(100), writer.positions());
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000002.jsonl.open"));
+  writer.flush(Instant::from_seconds(159), writer.positions());
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/cdr/test-00000002.jsonl"));
+  writer.flush(Instant::from_seconds(160), writer.positions());
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000002.jsonl"));
+  EXPECT_TRUE(writer.is_written({.shard = 0, .sequence = 5}));
+}
+
+TEST_F(CdrTest, AnotherJournalBeginsAnew) {
+  {
+    FakeJournal journal(folder_ + "/journal", 1);
+    journal.write_group(0, {journal.charging_entry(1, "s", 1)});
+    ASSERT_TRUE(run(journal, 0));
+  }
+  FakeJournal other(folder_ + "/other", 1);
+  other.write_group(0, {other.charging_entry(1, "s", 1)});
+  ASSERT_TRUE(run(other, 0));
+  EXPECT_EQ(records(), (std::vector<std::string>{"1/1", "1/1"}));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000001.jsonl"));
+}
+
+TEST_F(CdrTest, ADamagedCheckpointIsRefused) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  ASSERT_TRUE(run(journal, 0));
+  std::ofstream(folder_ + "/cdr/checkpoint.json") << "{\"written\":[1]}";
+  EXPECT_THROW(run(journal, 0), FileError);
+}
+
+TEST_F(CdrTest, NotesOfAnyOctetsAreReadOrRefused) {
+  std::vector<u8> note(sizeof(ledger::ChargingData) + 16, 0xff);
+  ChargingRecord record;
+  for (std::size_t size = 0; size <= note.size(); ++size) {
+    EXPECT_FALSE(read_charging_note(Bytes(note).first(size), record)) << size;
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::control

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// What tollctl does without an appliance: check and price tariff files, read a journal folder and
+// CDR files.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "control/json.hh"
+
+namespace tollgate::tollctl {
+
+using control::Json;
+
+// {"ok","plans","rules","examples","mistakes":[...]}
+Json check_tariff(const std::string& path);
+
+// The explanation of the event with the tariff of that path. Throws control::Refused.
+Json price_with(const std::string& tariff_path, const Json& event);
+
+// {"ok","appliance","streams":[{"stream","ok","groups","entries","bytes",...}]}. Throws Refused if
+// it is no journal folder.
+Json verify_journal(const std::string& folder);
+
+// Calls `show` with each entry, in the order of each stream. Throws Refused as above.
+void dump_journal(const std::string& folder, const std::function<void(const Json&)>& show);
+
+// Calls `show` with the last `count` records of a CDR folder; then, if `follows`, with every new
+// one until `show` returns false.
+void tail_cdrs(const std::string& folder, u64 count, bool follows,
+               const std::function<bool(const Json&)>& show);
+
+}  // namespace tollgate::tollctl

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// What people read instead of JSON.
+#pragma once
+
+#include <string>
+
+#include "control/json.hh"
+
+namespace tollgate::tollctl {
+
+using control::Json;
+
+std::string account_text(const Json& account);
+std::string account_rows(const Json& accounts);  // a line each
+std::string balance_text(const Json& answer);
+std::string sessions_text(const Json& list);
+std::string session_text(const Json& session);
+std::string stats_text(const Json& stats);
+std::string stats_line(const Json& stats);
+std::string audit_text(const Json& report);
+std::string tariff_text(const Json& tariff);
+std::string price_text(const Json& explanation);
+std::string cdr_files_text(const Json& list);
+std::string cdr_line(const Json& record);
+std::string verify_text(const Json& report);
+
+// A value as people write it: texts without quotes, nothing for null.
+std::string plain(const Json& value);
+
+}  // namespace tollgate::tollctl
