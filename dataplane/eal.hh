@@ -28,7 +28,7 @@ struct EalOptions {
   std::vector<u32> cpus;                 // where the calling thread runs; empty: where it does now
   bool huge_pages = true;                // false: ordinary memory, one process only
   std::string huge_directory;            // a mounted hugetlbfs; empty: the one that the system has
-  u32 memory_mib = 512;                  // primary: taken at start, and no more
+  u32 memory_mib = 512;                  // primary: taken at start; ports may take more
   bool single_file_segments = false;     // one file for all pages: virtio-user wants it
   std::vector<std::string> pci_addresses;  // the only PCI devices to touch; empty: none
   bool verbose = false;                    // DPDK's own messages on standard error
