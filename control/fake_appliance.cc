@@ -4,6 +4,8 @@
 #include "control/fake_appliance.hh"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -59,6 +61,18 @@ void make_segment(Segment& segment, const std::string& folder, const std::string
   const std::string why =
       segment.create({.folder = folder, .name = "fake." + name, .bytes = bytes, .layout = layout});
   check(why.empty(), "a segment for the test");
+}
+
+bool answers_on(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  check(path.size() < sizeof address.sun_path, "the test's socket has a short path");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool answers =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return answers;
 }
 
 }  // namespace
@@ -208,7 +222,7 @@ RunningControl::RunningControl(const ControlOptions& options) {
     const int result = run_control(options, stop_);
     check(result == 0, "the test's control stops as asked");
   });
-  while (!std::filesystem::exists(options.socket_path)) ::usleep(1'000);
+  while (!answers_on(options.socket_path)) ::usleep(1'000);
 }
 
 RunningControl::~RunningControl() {

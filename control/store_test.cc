@@ -106,7 +106,8 @@ TEST_F(StoreTest, CommandsAreKeptUntilTheirOutcomeIsKnown) {
                             .account_id = 1,
                             .detail = "{}",
                             .payload = {0, 1, 255}};
-  const CommandRow without{.key = 5, .kind = "adjust", .account_id = 1, .detail = "{}"};
+  const CommandRow without{
+      .key = 5, .kind = "adjust", .account_id = 1, .detail = "{}", .payload = {7}};
   store_->insert_command(with_key);
   store_->insert_command(without);
   open();

@@ -186,7 +186,8 @@ void tail_cdrs(const std::string& folder, u64 count, bool follows,
   bool is_first_look = true;
   for (;;) {
     bool goes_on = true;
-    for (const Json& file : control::list_cdr_files(folder)["files"]) {
+    const Json listed = control::list_cdr_files(folder);
+    for (const Json& file : listed["files"]) {
       const std::string name = file["file"].get<std::string>();
       const std::string number = name.substr(0, name.rfind(".jsonl"));
       if (number < current) continue;

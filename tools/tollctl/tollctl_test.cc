@@ -219,6 +219,40 @@ TEST_F(TollctlTest, ATopUpUnderWayIsSettledAfterARestart) {
   }
 }
 
+// Stored, and then control ended before it was sent.
+TEST_F(TollctlTest, ACommandThatWasNeverSentIsSentOnce) {
+  start();
+  add_anna();
+  control_.reset();
+  {
+    control::Store store(appliance_.options().state_folder + "/provisioning.db");
+    const auto account = store.account_by_name("anna");
+    ASSERT_TRUE(account);
+    ledger::Command command;
+    command.kind = ledger::CommandKind::top_up;
+    command.idempotency_key = 77;
+    command.account = account->place;
+    command.account_id = account->id;
+    command.shard = static_cast<u8>(account->place.shard());
+    command.bucket_count = 1;
+    command.buckets[0] = {.amount = {1'000'000}, .unit = Unit::eur};
+    const auto* octets = reinterpret_cast<const u8*>(&command);
+    store.insert_command({.key = 77,
+                          .client_key = "k",
+                          .kind = "topup",
+                          .account_id = account->id,
+                          .detail = R"({"who":"anna","amount":"1.00EUR"})",
+                          .payload = {octets, octets + sizeof command}});
+  }
+  start();
+  ::sleep(1);
+  EXPECT_EQ(balance(), "11.00");
+  EXPECT_EQ(call({"topup", "anna", "1.00EUR", "--key", "k"})["repeated"], true);
+  restart();
+  ::sleep(1);
+  EXPECT_EQ(balance(), "11.00");
+}
+
 TEST_F(TollctlTest, AccountsBeingMadeAreReconciled) {
   start();
   appliance_.is_mute = true;
