@@ -77,17 +77,17 @@ bool answers_on(const std::string& path) {
 
 }  // namespace
 
-FakeAppliance::FakeAppliance()
+FakeAppliance::FakeAppliance(u64 accounts_max)
     : folder_(make_folder("/tmp/tollgate-control-XXXXXX")),
       memory_folder_(make_folder("/dev/shm/tollgate-control-XXXXXX")) {
   const auto sizes = ledger::LedgerSizes::share_of(
-      {.accounts_max = 200'000, .buckets_max = 400'000, .sessions_max = 10'000});
+      {.accounts_max = accounts_max, .buckets_max = 2 * accounts_max, .sessions_max = 10'000});
   make_segment(ledger_, memory_folder_, "ledger", ledger::LedgerMemory::footprint(sizes),
                ledger::ledger_layout);
   memory_ = ledger::LedgerMemory::format(ledger_.data(), sizes, 1);
-  make_segment(index_, memory_folder_, "index", ledger::IdentityIndex::footprint(400'000),
+  make_segment(index_, memory_folder_, "index", ledger::IdentityIndex::footprint(5 * accounts_max),
                ledger::identity_index_layout);
-  ledger::IdentityIndex::format(index_.data(), 400'000);
+  ledger::IdentityIndex::format(index_.data(), 5 * accounts_max);
   make_segment(tariff_, memory_folder_, "tariff", VersionedBlob::footprint(1_MiB),
                VersionedBlob::layout);
   VersionedBlob::format(tariff_.data(), 1_MiB);

@@ -20,7 +20,7 @@ namespace tollgate::control {
 
 class FakeAppliance {
  public:
-  FakeAppliance();
+  explicit FakeAppliance(u64 accounts_max = 200'000);
   FakeAppliance(const FakeAppliance&) = delete;
   FakeAppliance& operator=(const FakeAppliance&) = delete;
   ~FakeAppliance();
