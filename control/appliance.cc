@@ -59,6 +59,12 @@ std::string Appliance::join(const ControlOptions& options) {
   }
   if (why.empty()) why = join_one(links_, "links", link_table_layout, Access::read_write);
   if (why.empty()) why = join_one(counters_segment_, "counters", counters_layout, Access::read);
+  for (u32 stream = 0; why.empty() && stream < options.journal_tile_count; ++stream) {
+    const std::string name = "journal" + std::to_string(stream);
+    Segment& segment = journal_segments_.emplace_back();
+    why = join_one(segment, name.c_str(), ledger::journal_memory_layout, Access::read);
+    if (why.empty()) journal_streams_.push_back(segment.at<ledger::JournalMemory>(0));
+  }
   if (!why.empty()) return why;
   ledger_ = ledger::LedgerView(ledger::LedgerMemory(ledger_segment_.data()));
   index_ = ledger::IdentityIndex(index_segment_.data());
@@ -75,28 +81,10 @@ ledger::AccountRef Appliance::find_account(u64 account_id) const {
   return place;
 }
 
-std::vector<const std::atomic<u64>*> Appliance::durable_sequences(const ControlOptions& options) {
-  std::vector<const std::atomic<u64>*> all;
-  for (u32 stream = 0; stream < options.journal_tile_count; ++stream) {
-    Segment& segment = journal_segments_.emplace_back();
-    const std::string why =
-        segment.join({.folder = options.memory_folder,
-                      .name = options.instance + ".journal" + std::to_string(stream),
-                      .bytes = 0,
-                      .layout = ledger::journal_memory_layout},
-                     Access::read);
-    all.push_back(why.empty() ? &segment.at<ledger::JournalMemory>(0)->durable_sequence : nullptr);
-  }
-  return all;
-}
-
-bool Appliance::journal_links_are_empty() const {
-  for (const LinkState& link : read_link_states(links_)) {
-    const bool is_one =
-        link.name.starts_with("charge") && link.name.find("_journal") != link.name.npos;
-    if (is_one && link.waiting_bytes != 0) return false;
-  }
-  return true;
+std::vector<std::string> Appliance::link_names() const {
+  std::vector<std::string> names;
+  for (LinkState& link : read_link_states(links_)) names.push_back(std::move(link.name));
+  return names;
 }
 
 u32 shard_of_account(u64 account_id) {

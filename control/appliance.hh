@@ -31,11 +31,11 @@ class Appliance {
   LinkMemory* link(const std::string& name) const { return find_link(links_, name); }
   std::vector<CounterBlock> counters() const { return read_counters(counters_segment_); }
 
-  // How far each journal stream is on disk, by stream; nullptr where that is not published.
-  std::vector<const std::atomic<u64>*> durable_sequences(const ControlOptions& options);
-
-  // No entry waits on its way from a charge tile to a journal tile.
-  bool journal_links_are_empty() const;
+  std::vector<std::string> link_names() const;
+  // The memory of the journal tiles, by stream.
+  const std::vector<const ledger::JournalMemory*>& journal_streams() const {
+    return journal_streams_;
+  }
 
   // Where the account is, by looking through its shard; none if it is not there.
   ledger::AccountRef find_account(u64 account_id) const;
@@ -47,6 +47,7 @@ class Appliance {
   Segment links_;
   Segment counters_segment_;
   std::vector<Segment> journal_segments_;
+  std::vector<const ledger::JournalMemory*> journal_streams_;
   ledger::LedgerView ledger_;
   ledger::IdentityIndex index_;
   VersionedBlob* tariff_ = nullptr;

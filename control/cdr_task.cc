@@ -7,6 +7,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace tollgate::control {
 
 ledger::JournalPosition oldest_position(const ledger::JournalFolder& folder, u32 stream) {
@@ -141,6 +143,11 @@ std::vector<ledger::JournalPosition> CdrTask::positions() const {
   std::vector<ledger::JournalPosition> all;
   for (const Stream& stream : streams_) all.push_back(stream.reader->position());
   return all;
+}
+
+bool CdrTask::has_failed() const {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [](const Stream& stream) { return stream.has_failed; });
 }
 
 std::vector<u64> CdrTask::oldest_needed() const {

@@ -34,6 +34,8 @@ class CdrTask {
 
   // Of each stream: segments below are not needed any more.
   std::vector<u64> oldest_needed() const;
+  // A stream could not be read on: then nobody knows what is in the journal.
+  bool has_failed() const;
   u64 damaged_notes() const { return damaged_notes_; }
 
   // Somebody wants to know of commands that the journal has: called before the place behind them is

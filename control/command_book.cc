@@ -78,7 +78,7 @@ void CommandBook::carry_out(Order order, const Finished& finished,
   if (also) also();
   transaction.commit();
   const u64 key = row.key;
-  open_.emplace(key, Open{std::move(row), finished});
+  open_.emplace(key, Open{.row = std::move(row), .finished = finished});
   send(key);
 }
 
@@ -92,7 +92,7 @@ void CommandBook::begin_with_open() {
       continue;
     }
     const u64 key = row.key;
-    open_.emplace(key, Open{std::move(row), nullptr});
+    open_.emplace(key, Open{.row = std::move(row), .mark = quiet_.mark()});
   }
 }
 
@@ -108,6 +108,7 @@ void CommandBook::send(u64 key) {
                             const auto found = open_.find(key);
                             if (found == open_.end()) return;
                             found->second.is_waiting = false;
+                            found->second.mark = quiet_.mark();
                             const Finished finished = std::move(found->second.finished);
                             found->second.finished = nullptr;
                             if (finished) finished(Json{{"outcome", refusal::no_answer}});
@@ -129,10 +130,9 @@ void CommandBook::settle(u64 key, const ledger::CommandAnswer& answer) {
   if (finished) finished(told);
 }
 
-void CommandBook::step(const Quiet& quiet, bool journal_is_read, Instant now) {
-  if (open_.empty() || !journal_is_read || !quiet.lasts(now)) return;
+void CommandBook::step() {
   for (auto& [key, open] : open_) {
-    if (open.is_waiting) continue;
+    if (open.is_waiting || !quiet_.is_over(open.mark)) continue;
     spdlog::info("command {} ({}) left no trace: sending it again", key, open.row.kind);
     send(key);
   }

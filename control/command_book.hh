@@ -6,7 +6,7 @@
 // A command is written into the database with its idempotency key, sent, and its outcome written
 // beside it. What it changed is in the journal with that key. If control dies in between, or the
 // core does not answer, the journal tells whether it was carried out (journaled), and only what is
-// not there when nothing is under way any more (quiet.hh) is sent again. A client that brings a key
+// not there when what was under way is over (quiet.hh) is sent again. A client that brings a key
 // of its own may ask again as often as it likes and gets the same answer.
 //
 // What the database has to follow of a command (new identities, a plan, a removed account) is in
@@ -23,7 +23,7 @@ class CommandBook {
   // {"outcome":"ok","balance":"9.50","unit":"EUR","repeated":false}; outcome may be `no_answer`.
   using Finished = std::function<void(const Json& answer)>;
 
-  explicit CommandBook(Context& context) : context_(context) {}
+  CommandBook(Context& context, const Quiet& quiet) : context_(context), quiet_(quiet) {}
 
   struct Order {
     std::string kind;
@@ -42,8 +42,8 @@ class CommandBook {
   // The journal has the effects of a command with this key.
   void journaled(u64 key, const ledger::CommandAnswer& answer);
 
-  // Sends again what nobody knows about, once `quiet` lasts and the journal was read to its end.
-  void step(const Quiet& quiet, bool journal_is_read, Instant now);
+  // Sends again what left no trace when all that was under way with it is over.
+  void step();
 
   bool has_open() const { return !open_.empty(); }
 
@@ -52,6 +52,7 @@ class CommandBook {
     CommandRow row;
     Finished finished;        // empty: nobody waits
     bool is_waiting = false;  // sent, and its time is not over
+    u64 mark = 0;             // of Quiet, when its time was over
   };
   void send(u64 key);
   void settle(u64 key, const ledger::CommandAnswer& answer);
@@ -60,6 +61,7 @@ class CommandBook {
   void apply_removal(const CommandRow& row);
 
   Context& context_;
+  const Quiet& quiet_;
   std::map<u64, Open> open_;  // by key
 };
 

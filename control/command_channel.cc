@@ -92,14 +92,4 @@ void CommandChannel::give_up_old(Instant now) {
   }
 }
 
-bool CommandChannel::is_drained() const {
-  for (std::size_t tile = 0; tile < queued_.size(); ++tile) {
-    const LinkMemory& link = *options_.to_charge[tile];
-    if (link.head.load(std::memory_order_acquire) != link.tail.load(std::memory_order_acquire)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace tollgate::control

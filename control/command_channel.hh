@@ -42,8 +42,6 @@ class CommandChannel {
   bool poll(Instant now);
 
   std::size_t in_flight() const { return waiting_.size(); }
-  // Every command that any run of control put on the links has been taken by its charge tile.
-  bool is_drained() const;
 
   u64 stray_answers() const { return stray_answers_; }
 

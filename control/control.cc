@@ -21,7 +21,7 @@
 namespace tollgate::control {
 namespace {
 
-constexpr Duration housekeeping_period = Duration::milliseconds(100);
+constexpr Duration housekeeping_period = Duration::milliseconds(50);
 constexpr int idle_wait_ms = 5;
 
 // Everything that run_control has, in the order in which it is made.
@@ -31,14 +31,14 @@ class Control {
       : store_(options.state_folder + "/provisioning.db"),
         channel_(channel_options(options, appliance)),
         context_{options, store_, appliance, channel_, tariffs_, clock_},
-        quiet_(context_),
-        book_(context_),
-        reconcile_(context_),
+        quiet_(appliance),
+        book_(context_, quiet_),
+        reconcile_(context_, quiet_),
         accounts_(context_, book_, reconcile_),
         balances_(context_, book_),
         views_(context_),
         cdr_writer_(cdr_options(options, journal), clock_.now()),
-        cdr_task_(journal, cdr_writer_, cdr_names(), appliance.durable_sequences(options)),
+        cdr_task_(journal, cdr_writer_, cdr_names(), durable_sequences(appliance)),
         server_([this](const Request& request, const Reply& reply) { handle(request, reply); }) {}
 
   [[nodiscard]] std::string start() {
@@ -71,6 +71,7 @@ class Control {
                                                  const Appliance& appliance);
   static CdrWriter::Options cdr_options(const ControlOptions& options,
                                         const ledger::JournalFolder& journal);
+  static std::vector<const std::atomic<u64>*> durable_sequences(const Appliance& appliance);
   CdrNames cdr_names();
   void handle(const Request& request, const Reply& reply);
   void begin_import(const Json& args, const Reply& reply);
@@ -129,6 +130,14 @@ CdrWriter::Options Control::cdr_options(const ControlOptions& options,
           .reached = nullptr};
 }
 
+std::vector<const std::atomic<u64>*> Control::durable_sequences(const Appliance& appliance) {
+  std::vector<const std::atomic<u64>*> all;
+  for (const ledger::JournalMemory* stream : appliance.journal_streams()) {
+    all.push_back(&stream->durable_sequence);
+  }
+  return all;
+}
+
 CdrNames Control::cdr_names() {
   return {
       .account =
@@ -182,9 +191,9 @@ void Control::turn() {
   if (now - housekept_at_ >= housekeeping_period) {
     housekept_at_ = now;
     clock_.resync();
-    quiet_.step(now);
-    reconcile_.step(quiet_, now);
-    book_.step(quiet_, journal_is_read_, now);
+    quiet_.step(journal_is_read_);
+    reconcile_.step();
+    book_.step();
   }
   const bool is_waiting = channel_.in_flight() != 0 || import_ != nullptr;
   server_.poll(has_more ? 0 : is_waiting ? 1 : idle_wait_ms);
@@ -213,12 +222,13 @@ bool Control::write_cdrs(Instant now) {
   if (now - cdr_failed_at_ < pause_after_failure) return false;
   try {
     const bool has_more = cdr_task_.step(now);
-    journal_is_read_ = !has_more;
+    journal_is_read_ = !has_more && !cdr_task_.has_failed();
     return has_more;
   } catch (const FileError& error) {
     // The journal keeps the records; the files follow when there is room again.
     spdlog::error("CDRs: {}", error.what());
     cdr_failed_at_ = now;
+    journal_is_read_ = false;
     return false;
   }
 }

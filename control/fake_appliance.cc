@@ -99,8 +99,11 @@ FakeAppliance::FakeAppliance(u64 accounts_max)
   const std::vector<CounterBlockSpec> blocks = {{"net0", net_counters}, {"net1", net_counters}};
   make_segment(counters_, memory_folder_, "counters", counters_footprint(blocks), counters_layout);
   format_counters(counters_, blocks);
-  for (const Segment* segment : {&ledger_, &index_, &tariff_, &links_, &counters_}) {
-    const_cast<Segment*>(segment)->seal();
+  make_segment(groups_, memory_folder_, "journal0", sizeof(ledger::JournalMemory),
+               ledger::journal_memory_layout);
+  groups_.at<ledger::JournalMemory>(0)->durable_sequence = UINT64_MAX;
+  for (Segment* segment : {&ledger_, &index_, &tariff_, &links_, &counters_, &groups_}) {
+    segment->seal();
   }
   journal_ = std::make_unique<FakeJournal>(folder_ + "/journal", 1);
   std::ofstream(folder_ + "/test.tariff") << tariff_text;

@@ -49,6 +49,7 @@ class FakeAppliance {
   Segment tariff_;
   Segment links_;
   Segment counters_;
+  Segment groups_;  // of the journal tile
   ledger::LedgerMemory memory_;
   std::unique_ptr<FakeJournal> journal_;
   std::atomic<bool> is_ending_ = false;

@@ -38,7 +38,8 @@ int run(u64 count) {
   check(tariffs.load(options.tariff_paths, appliance.tariff()).is_good(), "the test's tariff");
   Clock clock;
   Context context{options, store, appliance, channel, tariffs, clock};
-  Reconcile reconcile(context);
+  const Quiet quiet(appliance);
+  Reconcile reconcile(context, quiet);
   Json told;
   Import import(context, reconcile, path, Reply(1, [&](const Json& line) { told = line; }));
   const Instant begin = clock.now();

@@ -1,38 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Tollgate authors
 
-// Quiet: is nothing under way between control and the journal?
+// Quiet: has everything that was under way come to an end?
 //
-// When the links to the charge tiles and those from them to the journal tiles have been empty for a
-// moment, then every command that was ever sent has left its mark in the ledger and, if it changed
-// anything, in the journal. What has none was never carried out.
+// It goes round in passes, and under load as well. A pass notes how far the links to the charge
+// tiles were written and waits until all that has been taken; then the same for the links from
+// charge to journal tiles, then for the groups that journal tiles had begun, and at last until the
+// journal was read to its end. A command that was sent before a pass began has then left its mark
+// in the ledger and, if it changed anything, in the journal. What has none was never carried out.
 #pragma once
 
-#include "control/command_channel.hh"
-#include "control/context.hh"
+#include <vector>
+
+#include "control/appliance.hh"
 
 namespace tollgate::control {
 
 class Quiet {
  public:
-  explicit Quiet(const Context& context) : context_(context) {}
+  explicit Quiet(const Appliance& appliance);
 
-  // Looks at the links; call it often.
-  void step(Instant now) {
-    const bool is_empty =
-        context_.channel.is_drained() && context_.appliance.journal_links_are_empty();
-    if (!is_empty) empty_since_ = Instant::never();
-    if (is_empty && empty_since_ == Instant::never()) empty_since_ = now;
-  }
-  bool lasts(Instant now) const {
-    return empty_since_ != Instant::never() && now - empty_since_ >= quiet_time;
-  }
+  // Call it often. `journal_is_read`: the reader of the journal stands at its durable end now.
+  void step(bool journal_is_read);
+
+  // A mark for what is under way now, and whether a whole pass began and ended since it was taken.
+  u64 mark() const { return pass_count_; }
+  bool is_over(u64 mark) const { return pass_count_ >= mark + 2; }
 
  private:
-  static constexpr Duration quiet_time = Duration::milliseconds(500);
+  enum class Stage : u8 { commands, entries, groups, reading };
+  struct Mark {
+    const LinkMemory* link;
+    u64 tail;
+  };
+  void note_links(std::string_view producer, std::string_view consumer);
+  bool links_are_past() const;
+  void note_groups();
+  bool groups_are_past() const;
 
-  const Context& context_;
-  Instant empty_since_ = Instant::never();
+  const Appliance& appliance_;
+  Stage stage_ = Stage::commands;
+  std::vector<Mark> links_;
+  std::vector<u64> groups_;  // by stream: begun
+  u64 pass_count_ = 0;
 };
 
 }  // namespace tollgate::control

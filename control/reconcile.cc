@@ -12,13 +12,14 @@ namespace tollgate::control {
 
 void Reconcile::begin_with_pending() {
   open_ = context_.store.pending_accounts();
+  mark_ = quiet_.mark();
   if (!open_.empty()) {
     spdlog::info("{} accounts were being made when control ended: asking the ledger", open_.size());
   }
 }
 
-bool Reconcile::step(const Quiet& quiet, Instant now) {
-  if (open_.empty() || !quiet.lasts(now)) return false;
+bool Reconcile::step() {
+  if (open_.empty() || !quiet_.is_over(mark_)) return false;
   settle();
   return true;
 }
