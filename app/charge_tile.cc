@@ -104,7 +104,6 @@ void ChargeTile::fetch_sessions() {
     const u32 account = head.account.index();
     if (item.shard->is_account(account)) {
       item.shard->prefetch_bucket(item.shard->account(account).first_bucket);
-      image_.prefetch_service(item.shard->account(account).plan, head.service_context);
     }
   }
 }
@@ -115,29 +114,39 @@ void ChargeTile::fetch_buckets() {
     if (item.session == 0) continue;
     const ledger::Session& session = item.shard->session(item.session);
     if (session.quota.hold_count != 0) item.shard->prefetch_bucket(session.quota.hold_bucket[0]);
+    image_.prefetch_service(item.shard->account(session.account).plan, session.service_context);
   }
+}
+
+// One burst of one link. Returns how many requests it had.
+u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
+  burst_.begin();
+  if (take_burst(link) == 0) {
+    burst_.commit();
+    return 0;
+  }
+  const bool may_move = journal_has_room();
+  fetch_sessions();
+  fetch_buckets();
+  for (u32 i = 0; i < item_count_; ++i) {
+    const Item& item = items_[i];
+    Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
+    charger_.charge(*item.shard, op, image_, item.request, may_move);
+  }
+  burst_.commit();
+  link.release();
+  ++counters_.bursts;
+  return item_count_;
 }
 
 u32 ChargeTile::poll_requests(const Turn& turn) {
   u32 work = 0;
-  const bool may_move = journal_has_room();
   for (LinkConsumer& link : nets_) {
-    burst_.begin();
-    if (take_burst(link) == 0) {
-      burst_.commit();
-      continue;
+    for (u32 i = 0; i < bursts_per_poll_max; ++i) {
+      const u32 charged = charge_burst(link, turn);
+      work += charged;
+      if (charged < burst_max) break;
     }
-    fetch_sessions();
-    fetch_buckets();
-    for (u32 i = 0; i < item_count_; ++i) {
-      const Item& item = items_[i];
-      Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
-      charger_.charge(*item.shard, op, image_, item.request, may_move);
-    }
-    burst_.commit();
-    link.release();
-    ++counters_.bursts;
-    work += item_count_;
   }
   return work;
 }

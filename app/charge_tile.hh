@@ -66,6 +66,7 @@ class ChargeTile {
 
  private:
   static constexpr u32 burst_max = 32;
+  static constexpr u32 bursts_per_poll_max = 8;  // of one link, before the others have their turn
 
   struct Item {
     ChargeRequestView request;
@@ -76,6 +77,7 @@ class ChargeTile {
   bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
   void load_tariff();
   u32 poll_requests(const Turn& turn);
+  u32 charge_burst(LinkConsumer& link, const Turn& turn);
   u32 take_burst(LinkConsumer& link);
   void fetch_sessions();
   void fetch_buckets();

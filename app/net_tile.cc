@@ -257,8 +257,6 @@ bool NetTile::stage(Connection& connection) {
   auto* head = new (at) ChargeRequest;
   *head = {.tag = pending_.tag_of(*pending),
            .received_ns = turn_.now.ns,
-           .service_context = rating::context_key(as_text(request_.service_context_id)),
-           .origin_host = hash64(request_.origin_host),
            .number = request_.number,
            .session_hash = ledger::Shard::session_hash(as_text(request_.session_id)),
            .kind = pending->kind,
@@ -267,6 +265,11 @@ bool NetTile::stage(Connection& connection) {
                          : EventAction::direct_debiting,
            .session_id_bytes = pending->session_id_bytes,
            .service_count = static_cast<u16>(service_count)};
+  // A session remembers these from its beginning.
+  if (pending->kind == RequestKind::initial || pending->kind == RequestKind::event) {
+    head->service_context = rating::context_key(as_text(request_.service_context_id));
+    head->origin_host = hash64(request_.origin_host);
+  }
   const std::span<ChargeService> services(reinterpret_cast<ChargeService*>(at + sizeof *head),
                                           service_count);
   const ledger::Outcome outcome = write_services(request_, services);
@@ -372,19 +375,27 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
   ++connection->answers;
 }
 
+// Answers are taken some at a time: while the first is encoded, what the others belong to is
+// fetched.
 u32 NetTile::poll_answers(const Turn& turn) {
-  constexpr u32 answers_max = 256;
+  constexpr u32 rounds_max = 16;
   const u64 begin = read_tsc();
   u32 count = 0;
   for (LinkConsumer& link : journals_) {
-    Bytes frame;
-    u32 from_here = 0;
-    while (from_here < answers_max && link.next(frame)) {
-      on_answer(frame, turn);
-      ++from_here;
+    for (u32 round = 0; round < rounds_max; ++round) {
+      std::array<Bytes, 16> frames;
+      u32 taken = 0;
+      while (taken < frames.size() && link.next(frames[taken])) {
+        ledger::AnswerTag tag;
+        std::memcpy(&tag, frames[taken].data(), sizeof tag);
+        pending_.prefetch(tag);
+        ++taken;
+      }
+      for (u32 i = 0; i < taken; ++i) on_answer(frames[i], turn);
+      if (taken != 0) link.release();
+      count += taken;
+      if (taken < frames.size()) break;
     }
-    if (from_here != 0) link.release();
-    count += from_here;
   }
   if (count != 0) counters_.answer_ticks += read_tsc() - begin;
   return count;

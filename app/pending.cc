@@ -33,6 +33,7 @@ Pending* PendingTable::take() {
   ++pending.generation;
   pending.proxy_info_bytes = 0;
   ++used_count_;
+  if (free_first_ != 0) prefetch(slots_[free_first_ - 1]);  // for the next one
   return &pending;
 }
 
@@ -58,10 +59,15 @@ Pending* PendingTable::find(ledger::AnswerTag tag) {
 
 void PendingTable::prefetch(ledger::AnswerTag tag) const {
   const u64 index = tag.own() & ((u64{1} << index_bits) - 1);
-  if (index >= slots_.size()) return;
-  const auto* at = reinterpret_cast<const u8*>(&slots_[index]);
-  for (u32 line = 0; line < sizeof(Pending); line += cache_line_bytes)
-    __builtin_prefetch(at + line);
+  if (index < slots_.size()) prefetch(slots_[index]);
+}
+
+// The head and the beginning of the Session-Id.
+void PendingTable::prefetch(const Pending& pending) {
+  const auto* at = reinterpret_cast<const u8*>(&pending);
+  for (u32 line = 0; line < 3 * cache_line_bytes; line += cache_line_bytes) {
+    __builtin_prefetch(at + line, 1);
+  }
 }
 
 }  // namespace tollgate::app

@@ -17,7 +17,7 @@
 
 namespace tollgate::app {
 
-struct Pending {
+struct alignas(cache_line_bytes) Pending {
   static constexpr u32 proxy_info_bytes_max = 512;
 
   u32 generation = 0;  // odd while in use
@@ -55,6 +55,7 @@ class PendingTable {
   u32 used_count() const { return used_count_; }
 
  private:
+  static void prefetch(const Pending& pending);
   u32 index_of(const Pending& pending) const { return static_cast<u32>(&pending - slots_.data()); }
 
   u32 tile_;

@@ -19,6 +19,10 @@ constexpr CounterName core_counter_names[] = {
     {"busy_ticks", "processor ticks in busy turns"},
     {"yields", "times that the loop let others run"},
     {"work", "pieces of work that the tiles found"},
+    {"tile0_ticks", "processor ticks in polls of the core's first tile that found work"},
+    {"tile1_ticks", "the same of its second tile"},
+    {"tile2_ticks", "the same of its third tile"},
+    {"tile3_ticks", "the same of its fourth tile"},
 };
 static_assert(std::size(core_counter_names) * sizeof(u64) == sizeof(CoreCounters));
 
@@ -31,16 +35,18 @@ struct LinkRow {
 };
 
 // clang-format off
-//                producer   consumer   capacity  why this depth
+//         producer   consumer   capacity  why this depth
+// A ring is written round and round, so its size is what it takes of the cache: deep enough for what
+// a turn brings, and no deeper. What does not fit is refused as too busy, and counted.
 constexpr LinkRow link_rows[] = {
-    LinkRow{"net",     "charge",  4_MiB,  "some 16 000 requests of 250 octets: a burst of every connection"},
-    LinkRow{"charge",  "journal", 8_MiB,  "the entries of one commit at full rate, with room for large ones"},
-    LinkRow{"journal", "net",     4_MiB,  "the answers of four groups of the largest size"},
-    LinkRow{"control", "charge",  1_MiB,  "some 2 000 commands: what an import keeps in flight"},
-    LinkRow{"journal", "control", 1_MiB,  "an answer for each of them"},
+    LinkRow{"net",     "charge",  512_KiB, "some 2 000 requests of 250 octets: a few turns of the net tile"},
+    LinkRow{"charge",  "journal", 512_KiB, "some 1 400 entries; the groups behind it hold four times more"},
+    LinkRow{"journal", "net",     512_KiB, "some 6 000 answers: those of several groups"},
+    LinkRow{"control", "charge",  1_MiB,   "some 2 000 commands: what an import keeps in flight"},
+    LinkRow{"journal", "control", 256_KiB, "an answer for each of them"},
 };
 // clang-format on
-static_assert(8_MiB / 4 >= ledger::entry_bytes_max, "the largest entry fits its link");
+static_assert(512_KiB / 4 >= 2 * ledger::entry_bytes_max, "the largest entry fits its link");
 static_assert(1_MiB / 4 >= sizeof(ledger::Command), "a command fits its link");
 
 // "net0", "net1" ... of a row's word; control stands alone.

@@ -25,9 +25,15 @@ void Core::turn(Clock& clock) {
   Turn turn = now;
   turn.now = clock.at_tsc(now.tsc);
   u32 work = 0;
-  for (const Seat& seat : seats_) work += seat.poll(seat.tile, turn);
+  u64 end = now.tsc;
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    const u32 found = seats_[i].poll(seats_[i].tile, turn);
+    const u64 begin = end;
+    end = read_tsc();
+    if (found != 0 && i < std::size(counters_.seat_ticks)) counters_.seat_ticks[i] += end - begin;
+    work += found;
+  }
   ++counters_.turns;
-  const u64 end = read_tsc();
   if (work != 0) {
     ++counters_.busy_turns;
     counters_.busy_ticks += end - now.tsc;

@@ -40,7 +40,8 @@ struct CoreCounters {
   u64 busy_turns;  // with work in them
   u64 busy_ticks;  // time stamp counter, in busy turns
   u64 yields;
-  u64 work;  // sum of what poll returned
+  u64 work;           // sum of what poll returned
+  u64 seat_ticks[4];  // ticks in polls that found work, by the tile's place on the core
 };
 
 struct CoreOptions {
