@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/charge_table.hh"
+
+#include <fmt/format.h>
+
+#include <sstream>
+#include <stdexcept>
+
+#include "ledger/ledger.hh"
+
+namespace tollgate::app {
+namespace {
+
+using diameter::CreditControlRequest;
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream stream(line);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) {
+    if (word[0] == '#' && (word.size() == 1 || word[1] < '0' || word[1] > '9')) break;
+    words.push_back(word);
+  }
+  return words;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+Amount amount_of(const std::string& text, Unit& unit) {
+  Amount amount;
+  const std::string why = parse_amount(text, amount, unit);
+  if (!why.empty()) throw std::runtime_error(text + ": " + why);
+  return amount;
+}
+
+Duration time_of(const std::string& text) {
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  const std::string unit = digits == std::string::npos ? "s" : text.substr(digits);
+  const i64 count = std::stoll(text);
+  if (unit == "d") return Duration::seconds(count * 86'400);
+  if (unit == "h") return Duration::seconds(count * 3600);
+  if (unit == "min") return Duration::seconds(count * 60);
+  return Duration::seconds(count);
+}
+
+// Adds "3MiB", "60s", "2events" or "0.10EUR" to units. `kind`: unit_total_octets for what octets
+// mean.
+void add_units(diameter::Units& units, const std::string& text, u8 octets_kind) {
+  Unit unit = Unit::none;
+  const i64 count = amount_of(text, unit).count;
+  if (unit == Unit::octets) {
+    units.kinds |= octets_kind;
+    if (octets_kind == diameter::unit_input_octets) units.input_octets = static_cast<u64>(count);
+    if (octets_kind == diameter::unit_output_octets) units.output_octets = static_cast<u64>(count);
+    if (octets_kind == diameter::unit_total_octets) units.total_octets = static_cast<u64>(count);
+  } else if (unit == Unit::milliseconds) {
+    units.kinds |= diameter::unit_time;
+    units.time_s = static_cast<u32>(count / 1000);
+  } else if (unit == Unit::events) {
+    units.kinds |= diameter::unit_service_specific;
+    units.service_specific = static_cast<u64>(count);
+  } else {
+    units.kinds |= diameter::unit_money;
+    units.money = {.digits = count, .exponent = -6, .currency_code = currency_code(unit)};
+  }
+}
+
+std::string octets_text(u64 count) {
+  if (count != 0 && count % 1_MiB == 0) return fmt::format("{}MiB", count / 1_MiB);
+  if (count != 0 && count % 1_KiB == 0) return fmt::format("{}KiB", count / 1_KiB);
+  return fmt::format("{}octets", count);
+}
+
+std::string text_of_units(const diameter::Units& units) {
+  std::string text;
+  if (units.has(diameter::unit_total_octets)) text += " " + octets_text(units.total_octets);
+  if (units.has(diameter::unit_input_octets)) text += " in " + octets_text(units.input_octets);
+  if (units.has(diameter::unit_output_octets)) text += " out " + octets_text(units.output_octets);
+  if (units.has(diameter::unit_time)) text += fmt::format(" {}s", units.time_s);
+  if (units.has(diameter::unit_service_specific)) {
+    text += fmt::format(" {}event{}", units.service_specific,
+                        units.service_specific == 1 ? "" : "s");
+  }
+  if (units.has(diameter::unit_money)) {
+    text += " " + to_text(Amount{units.money.digits}, money_unit(units.money.currency_code));
+  }
+  return text;
+}
+
+std::string text_of_final(diameter::FinalUnitAction action, Bytes address) {
+  switch (action) {
+    case diameter::FinalUnitAction::terminate:
+      return " final terminate";
+    case diameter::FinalUnitAction::redirect:
+      return fmt::format(" final redirect {}", as_text(address));
+    case diameter::FinalUnitAction::restrict_access:
+      return " final restrict";
+    case diameter::FinalUnitAction::none:
+      break;
+  }
+  return {};
+}
+
+std::string context_of(const std::string& service) {
+  if (service == "data") return "32251@3gpp.org";
+  if (service == "voice") return "24001.12.32260@3gpp.org";
+  if (service == "sms") return "32274@3gpp.org";
+  return service;
+}
+
+ledger::AccountState state_of(const std::string& text) {
+  if (text == "active") return ledger::AccountState::active;
+  if (text == "inactive") return ledger::AccountState::inactive;
+  if (text == "suspended") return ledger::AccountState::suspended;
+  if (text == "expired") return ledger::AccountState::expired;
+  throw std::runtime_error("there is no state " + text);
+}
+
+RequestKind kind_of(const std::string& word) {
+  if (word == "initial") return RequestKind::initial;
+  if (word == "update") return RequestKind::update;
+  if (word == "terminate") return RequestKind::termination;
+  if (word == "event") return RequestKind::event;
+  return RequestKind::none;
+}
+
+std::string cause_text(ledger::ClosingCause cause) {
+  switch (cause) {
+    case ledger::ClosingCause::normal_release:
+      return "normal";
+    case ledger::ClosingCause::abnormal_release:
+      return "abnormal";
+    case ledger::ClosingCause::management_intervention:
+      return "management";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+ChargeTable::ChargeTable(const ledger::LedgerSizes& sizes, const ChargePolicy& policy)
+    : rig_(sizes, policy),
+      request_(std::make_unique<CreditControlRequest>()),
+      origin_("ocs.tollgate.example", "tollgate.example") {}
+
+std::string ChargeTable::run(std::string_view table) {
+  std::istringstream lines{std::string(table)};
+  std::string differences;
+  std::string line;
+  for (u32 number = 1; std::getline(lines, line); ++number) {
+    const std::size_t arrow = line.find("->");
+    const std::string left = line.substr(0, arrow);
+    if (words_of(left).empty()) continue;
+    const std::string expected =
+        arrow == std::string::npos ? "" : joined(words_of(line.substr(arrow + 2)));
+    std::string found;
+    try {
+      found = tell(left);
+    } catch (const std::exception& problem) {
+      found = std::string("cannot be carried out: ") + problem.what();
+    }
+    if (found != expected) {
+      differences += fmt::format("line {}: {}\n  expected: {}\n  found:    {}\n", number,
+                                 joined(words_of(left)), expected, found);
+    }
+    const std::string fault = rig_.fault();
+    if (!fault.empty()) return differences + fmt::format("after line {}: {}\n", number, fault);
+  }
+  return differences;
+}
+
+std::string ChargeTable::tell(const std::string& line) {
+  const Words words = words_of(line);
+  const std::string& verb = words.at(0);
+  if (kind_of(verb) != RequestKind::none) return tell_request(words);
+  if (verb == "again") return tell_again(words);
+  if (verb == "account") return tell_account(words);
+  if (verb == "balance") return tell_balance(words);
+  if (verb == "buckets") return tell_buckets(words);
+  if (verb == "cdr") return tell_cdr(words);
+  if (verb == "tariff") return rig_.load_tariff(std::string(SOURCE_ROOT) + "/" + words.at(1)), "";
+  if (verb == "wait") return rig_.wait(time_of(words.at(1))), "";
+  if (verb == "journal") return rig_.set_journal_full(words.at(1) == "full"), "";
+  if (verb == "restart") return rig_.restart(), "";
+  if (verb == "show") return show_ = line, "";
+  return tell_command(words);
+}
+
+diameter::RequestMscc& ChargeTable::add_mscc() {
+  diameter::RequestMscc& mscc = request_->mscc_pool[request_->mscc_count++];
+  mscc = {};
+  mscc.used_first = static_cast<u8>(request_->used_pool_count);
+  mscc.service_identifier_first = static_cast<u8>(request_->service_identifier_pool_count);
+  return mscc;
+}
+
+void ChargeTable::read_services(const Words& words, std::size_t at) {
+  diameter::RequestMscc* mscc = nullptr;
+  for (; at < words.size(); ++at) {
+    const std::string& word = words[at];
+    if (word == "mscc") {
+      mscc = &add_mscc();
+    } else if (word == "rg") {
+      mscc = &add_mscc();
+      mscc->rating_group = static_cast<u32>(std::stoul(words.at(++at)));
+    } else if (word == "si") {
+      if (mscc == nullptr) mscc = &add_mscc();
+      request_->service_identifier_pool[request_->service_identifier_pool_count++] =
+          static_cast<u32>(std::stoul(words.at(++at)));
+      ++mscc->service_identifier_count;
+    } else if (word == "ask") {
+      diameter::Requested& requested = mscc != nullptr ? mscc->requested : request_->requested;
+      diameter::Units& units = mscc != nullptr ? mscc->requested_units : request_->requested_units;
+      requested = words.at(++at) == "any" ? diameter::Requested::empty : diameter::Requested::units;
+      if (words[at] != "any") add_units(units, words[at], diameter::unit_total_octets);
+    } else if (word == "used" || word == "in" || word == "out") {
+      diameter::UsedUnits& used = request_->used_pool[request_->used_pool_count];
+      used = {};
+      add_units(used.units, words.at(++at),
+                word == "in"    ? diameter::unit_input_octets
+                : word == "out" ? diameter::unit_output_octets
+                                : diameter::unit_total_octets);
+      ++request_->used_pool_count;
+      ++(mscc != nullptr ? mscc->used_count : request_->used_count);
+    } else if (word == "final" && mscc != nullptr) {
+      mscc->reason = diameter::ReportingReason::final_report;
+    } else {
+      throw std::runtime_error("what is '" + word + "'?");
+    }
+  }
+}
+
+std::vector<u64> ChargeTable::make_frame(const std::string& session, const Client& client) {
+  const u32 count = service_count_of(*request_);
+  const u64 bytes = ChargeRequestView::frame_bytes(count, session.size());
+  std::vector<u64> frame(bytes / 8);
+  u8* at = reinterpret_cast<u8*>(frame.data());
+  auto* head = new (at) ChargeRequest;
+  *head = {.tag = ledger::AnswerTag::net(0, 1),
+           .service_context = rating::context_key(client.context),
+           .account = client.account,
+           .number = request_->number,
+           .session_hash = ledger::Shard::session_hash(session),
+           .kind = static_cast<RequestKind>(request_->type),
+           .action = static_cast<EventAction>(
+               request_->requested_action.value_or(diameter::RequestedAction::direct_debiting)),
+           .shard = static_cast<u8>(client.account.shard()),
+           .session_id_bytes = static_cast<u16>(session.size()),
+           .service_count = static_cast<u16>(count)};
+  auto* services = reinterpret_cast<ChargeService*>(at + sizeof *head);
+  const ledger::Outcome outcome = write_services(*request_, {services, count});
+  if (outcome != ledger::Outcome::ok) throw std::runtime_error(std::string(to_text(outcome)));
+  session.copy(reinterpret_cast<char*>(services + count), session.size());
+  return frame;
+}
+
+std::string ChargeTable::tell_request(const Words& words) {
+  const RequestKind kind = kind_of(words[0]);
+  const std::string& session = words.at(1);
+  std::size_t at = 2;
+  static_cast<diameter::RequestHead&>(*request_) = {};
+  request_->type = static_cast<diameter::RequestType>(kind);
+  if (kind == RequestKind::initial || kind == RequestKind::event) {
+    const auto account = accounts_.find(words.at(at++));
+    Client fresh{.context = context_of(words.at(at++)), .next_number = 0};
+    fresh.account = account == accounts_.end() ? ledger::AccountRef{15} : account->second;
+    clients_[session] = fresh;
+  }
+  Client& client = clients_[session];
+  if (kind == RequestKind::event) {
+    constexpr std::string_view actions[] = {"debit", "refund", "check", "price"};
+    for (u8 i = 0; i < std::size(actions); ++i) {
+      if (words.at(at) == actions[i]) request_->requested_action = diameter::RequestedAction{i};
+    }
+    if (!request_->requested_action) throw std::runtime_error("what is to be done?");
+    ++at;
+  }
+  Client as = client;
+  if (at < words.size() && words[at] == "as") as.account = accounts_.at(words.at(++at)), ++at;
+  if (at < words.size() && words[at][0] == '#') {
+    client.next_number = static_cast<u32>(std::stoul(words[at++].substr(1)));
+  }
+  request_->number = client.next_number++;
+  read_services(words, at);
+  return send(fmt::format("{} {} {}", session, words[0], request_->number),
+              make_frame(session, as));
+}
+
+std::string ChargeTable::send(const std::string& key, std::vector<u64> frame) {
+  const Bytes request(reinterpret_cast<const u8*>(frame.data()), frame.size() * 8);
+  const AnswerFrame answer = rig_.ask(request);
+  std::vector<u8> octets = encode(frame, answer);
+  std::string text = text_of(octets);
+  sent_.try_emplace(key, Sent{std::move(frame), std::move(octets)});
+  return text;
+}
+
+std::string ChargeTable::tell_again(const Words& words) {
+  const Sent& sent = sent_.at(words.at(1) + " " + words.at(2) + " " + words.at(3));
+  const Bytes request(reinterpret_cast<const u8*>(sent.frame.data()), sent.frame.size() * 8);
+  const u32 shard = ChargeRequestView(request).head().shard;
+  const u64 sequence = rig_.shard(shard).header().sequence;
+  const std::vector<u8> octets = encode(sent.frame, rig_.ask(request));
+  const bool has_moved = rig_.shard(shard).header().sequence != sequence;
+  const std::string text = octets == sent.answer ? "same" : text_of(octets);
+  return has_moved ? text + " moved" : text;
+}
+
+std::vector<u8> ChargeTable::encode(const std::vector<u64>& frame, const AnswerFrame& answer) {
+  static AnswerScratch scratch;
+  const ChargeRequestView request(Bytes(reinterpret_cast<const u8*>(frame.data()),
+                                        frame.size() * 8));
+  const KeptRequest kept{.hop_by_hop = 1,
+                         .end_to_end = 2,
+                         .number = request.head().number,
+                         .kind = request.head().kind,
+                         .session_id = as_bytes(request.session_id())};
+  std::vector<u8> octets(65536);
+  diameter::ResultCode code = diameter::ResultCode::none;
+  octets.resize(encode_charge_answer({kept, answer, rig_.image(), origin_}, scratch, octets, code));
+  return octets;
+}
+
+std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_group) const {
+  std::string text;
+  if (with_group && mscc.rating_group) text += fmt::format(" rg {}", *mscc.rating_group);
+  if (with_group && mscc.service_identifier) text += fmt::format(" si {}", *mscc.service_identifier);
+  if (mscc.result_code != diameter::ResultCode::success) {
+    text += fmt::format(" {}", static_cast<u32>(mscc.result_code));
+  }
+  if (mscc.has_granted) text += " grant" + text_of_units(mscc.granted);
+  text += text_of_final(mscc.final_unit, mscc.redirect_address);
+  if (show_.find("validity") != std::string::npos && mscc.validity_time_s) {
+    text += fmt::format(" validity {}s", *mscc.validity_time_s);
+  }
+  if (show_.find("threshold") == std::string::npos) return text;
+  if (mscc.volume_quota_threshold_octets) {
+    text += " threshold " + octets_text(*mscc.volume_quota_threshold_octets);
+  }
+  if (mscc.time_quota_threshold_s) {
+    text += fmt::format(" threshold {}s", *mscc.time_quota_threshold_s);
+  }
+  return text;
+}
+
+std::string ChargeTable::text_of(Bytes octets) const {
+  static diameter::ReceivedAnswer answer;
+  if (octets.empty()) return "an answer that is too long";
+  if (decode_answer(octets, answer) != diameter::AnswerFault::none) return "a broken answer";
+  std::string text = fmt::format("{}", static_cast<u32>(answer.result_code));
+  for (const diameter::ReceivedMscc& mscc : answer.mscc()) {
+    text += text_of(mscc, answer.mscc_count > 1);
+  }
+  if (answer.has_granted) text += " grant" + text_of_units(answer.granted);
+  text += text_of_final(answer.final_unit, {});
+  if (answer.cost) {
+    text += " cost " + to_text(Amount{answer.cost->digits}, money_unit(answer.cost->currency_code));
+  }
+  if (answer.check_balance == diameter::CheckBalanceResult::enough_credit) text += " enough";
+  if (answer.check_balance == diameter::CheckBalanceResult::no_credit) text += " no-credit";
+  return text;
+}
+
+ledger::NewBucket ChargeTable::read_bucket(const Words& words, std::size_t& at) const {
+  ledger::NewBucket bucket;
+  bucket.amount = amount_of(words.at(at++), bucket.unit);
+  for (; at + 1 < words.size(); at += 2) {
+    if (words[at] == "priority") {
+      bucket.priority = static_cast<u8>(std::stoul(words[at + 1]));
+    } else if (words[at] == "expires") {
+      bucket.expires_s =
+          static_cast<ledger::Second>((rig_.now + time_of(words[at + 1])).whole_seconds());
+    } else {
+      break;
+    }
+  }
+  return bucket;
+}
+
+std::string ChargeTable::tell_account(const Words& words) {
+  ledger::Command command{.kind = ledger::CommandKind::create_account,
+                          .account_id = accounts_.size() + 1,
+                          .state = ledger::AccountState::active,
+                          .credit_limit = 0};
+  for (std::size_t at = 2; at < words.size();) {
+    const std::string& word = words[at++];
+    if (word == "plan") {
+      command.plan = rating::plan_id(words.at(at++));
+    } else if (word == "balance") {
+      command.buckets[command.bucket_count++] = read_bucket(words, at);
+    } else if (word == "limit") {
+      Unit unit = Unit::none;
+      command.credit_limit = amount_of(words.at(at++), unit).count;
+    } else if (word == "state") {
+      command.state = state_of(words.at(at++));
+    } else if (word == "shard") {
+      command.shard = static_cast<u8>(std::stoul(words.at(at++)));
+    } else {
+      throw std::runtime_error("what is '" + word + "'?");
+    }
+  }
+  const ledger::CommandAnswer answer = rig_.command(command);
+  if (answer.outcome != ledger::Outcome::ok) return std::string(to_text(answer.outcome));
+  accounts_[words.at(1)] = answer.account;
+  return {};
+}
+
+std::string ChargeTable::tell_command(const Words& words) {
+  ledger::Command command;
+  const std::string& verb = words[0];
+  if (verb == "drop") {
+    const std::string& session = words.at(1);
+    command.kind = ledger::CommandKind::drop_session;
+    command.shard = static_cast<u8>(clients_[session].account.shard());
+    command.session_id_bytes = static_cast<u8>(session.copy(command.session_id.data(), 176));
+    return std::string(to_text(rig_.command(command).outcome));
+  }
+  command.account = accounts_.at(words.at(1));
+  command.shard = static_cast<u8>(command.account.shard());
+  std::size_t at = 2;
+  if (verb == "remove") {
+    command.kind = ledger::CommandKind::remove_account;
+  } else if (verb == "set") {
+    command.kind = ledger::CommandKind::set_account;
+    Unit unit = Unit::none;
+    if (words.at(2) == "plan") command.plan = rating::plan_id(words.at(3));
+    if (words.at(2) == "state") command.state = state_of(words.at(3));
+    if (words.at(2) == "limit") command.credit_limit = amount_of(words.at(3), unit).count;
+  } else {
+    command.kind = verb == "top-up"     ? ledger::CommandKind::top_up
+                   : verb == "adjust"   ? ledger::CommandKind::adjust
+                   : verb == "transfer" ? ledger::CommandKind::transfer
+                                        : throw std::runtime_error("what is '" + verb + "'?");
+    if (verb == "transfer") command.other_account = accounts_.at(words.at(at++));
+    command.buckets[0] = read_bucket(words, at);
+    command.bucket_count = 1;
+  }
+  const ledger::CommandAnswer answer = rig_.command(command);
+  std::string text(to_text(answer.outcome));
+  if (answer.unit == Unit::none) return text;
+  return text + " balance " + to_text(answer.balance, answer.unit);
+}
+
+std::string ChargeTable::tell_balance(const Words& words) {
+  const Unit unit = unit_from_name(words.at(2));
+  Amount free;
+  Amount held;
+  Amount used;
+  const ledger::LedgerView view(rig_.memory());
+  view.for_each_bucket_of(accounts_.at(words.at(1)), [&](const ledger::Bucket& bucket) {
+    if (bucket.unit != unit) return;
+    free.count += bucket.balance.count;
+    held.count += bucket.reserved.count;
+    used.count += bucket.consumed.count;
+  });
+  return fmt::format("free {} held {} used {}", to_decimal(free, unit), to_decimal(held, unit),
+                     to_decimal(used, unit));
+}
+
+// Each bucket as free/held/used, in the order of payment.
+std::string ChargeTable::tell_buckets(const Words& words) {
+  std::string text;
+  const ledger::LedgerView view(rig_.memory());
+  view.for_each_bucket_of(accounts_.at(words.at(1)), [&](const ledger::Bucket& bucket) {
+    text += fmt::format("{}{}/{}/{}{}", text.empty() ? "" : " ",
+                        to_decimal(bucket.balance, bucket.unit),
+                        to_decimal(bucket.reserved, bucket.unit),
+                        to_decimal(bucket.consumed, bucket.unit), unit_name(bucket.unit));
+  });
+  return text;
+}
+
+std::string ChargeTable::tell_cdr(const Words& words) {
+  std::string text;
+  for (const ChargingNote& note : rig_.notes()) {
+    if (note.session_id != words.at(1)) continue;
+    text += (text.empty() ? "" : " and ") + cause_text(note.data.cause);
+    for (const ledger::ChargingService& service : note.services) {
+      if ((service.flags & ledger::service_flag::has_rating_group) != 0) {
+        text += fmt::format(" rg {}", service.rating_group);
+      }
+      text += " used ";
+      if (service.kind == ledger::UnitKind::time) {
+        text += fmt::format("{}s", service.used.count / 1000);
+      } else if (service.kind == ledger::UnitKind::octets) {
+        text += octets_text(static_cast<u64>(service.used.count));
+      } else {
+        text += fmt::format("{}", service.used.count);
+      }
+      if (service.cost_unit == Unit::none) continue;
+      text += " cost " + to_text(Amount{service.cost.count}, service.cost_unit);
+    }
+  }
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace tollgate::app
