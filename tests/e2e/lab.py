@@ -209,12 +209,11 @@ class Appliance:
         return audit
 
     def cdr_lines(self):
-        """Every CDR in the CDR files, open ones too, oldest first."""
-        files = sorted(path for path in (self.work / 'run').rglob('*')
-                       if path.is_file() and 'cdr' in str(path.relative_to(self.work))
-                       and path.suffix in ('.json', '.jsonl', '.open', '.part', '.tmp'))
-        lines = [line for path in files for line in path.read_text().splitlines()]
-        return [json.loads(line) for line in lines if line.strip()]
+        """Every CDR in the CDR files, oldest first. The end of the open one may be half written."""
+        folder = self.work / 'run' / 'cdr'
+        texts = [path.read_text() for path in sorted(folder.glob('*.jsonl'))]
+        texts += [path.read_text().rpartition('\n')[0] for path in folder.glob('*.jsonl.open')]
+        return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def reserve_huge_pages():

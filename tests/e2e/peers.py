@@ -15,7 +15,7 @@ def flat_steps(work, table, client, names):
     """Writes the flat table for one client and returns its file and the Session-Ids in it."""
     flat = steps.expand((ROOT / 'tests' / 'e2e' / table).read_text(), client,
                         f'{ORIGINS[client]};{work.name}', names)
-    path = work / f'{client}.steps'
+    path = work / f'{pathlib.Path(table).stem}.{client}.steps'
     path.write_text('\n'.join(flat) + '\n')
     return path
 
@@ -26,7 +26,7 @@ def erl(build, module, *words):
 
 def play_otp(build, work, table, names):
     path = flat_steps(work, table, 'otp', names)
-    log = work / 'otp.log'
+    log = path.with_suffix('.log')
     child = start(log, *erl(build, 'ro_client', APPLIANCE, PORT, path), cwd=work)
     finish(child, log, path)
 
@@ -34,7 +34,7 @@ def play_otp(build, work, table, names):
 def play_freediameter(build, work, table, names, peer):
     """peer is the identity that the server must show; freeDiameter checks it."""
     path = flat_steps(work, table, 'freediameter', names)
-    log = work / 'freediameter.log'
+    log = path.with_suffix('.log')
     certificate, key = work / 'freediameter.pem', work / 'freediameter.key'
     # freeDiameter does not start without a certificate, though the peer is plain TCP.
     run('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj',

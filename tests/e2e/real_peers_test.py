@@ -28,9 +28,9 @@ POOR_LEFT = '0.00'
 # Both clients: put in 2 x (10.00 + 0.05) = 20.10, consumed 2 x (0.37 + 0.05) = 0.84, left 19.26.
 PUT_IN, CONSUMED, LEFT = '20.10', '0.84', '19.26'
 
-# A CDR for each session that was opened and each event that was debited; the refused event, the
-# unknown user and the barred rating group opened nothing.
-RECORDED = ('data', 'free', 'call', 'sms', 'last', 'held')
+# A CDR for each session that was opened and each event that was debited; the refused event and the
+# unknown user opened nothing.
+RECORDED = ('data', 'free', 'barred', 'call', 'sms', 'last', 'held')
 
 
 def test(build, work):
