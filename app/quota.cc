@@ -221,6 +221,15 @@ Outcome debit_overrun(const ChargeContext& context, const rating::Rule& rule, co
   return Outcome::ok;
 }
 
+// What costs nothing stands in the charging record all the same; money did not pay for it, so it
+// joins what allowances paid for.
+Outcome remember_free(Quantity used, Quota& quota) {
+  Quantity sum;
+  if (!add(quota.used_by_allowance, used, sum)) return Outcome::amount_overflow;
+  quota.used_by_allowance = sum;
+  return Outcome::ok;
+}
+
 HeldBuckets held_buckets(const Quota& quota) {
   HeldBuckets held{.bucket = quota.hold_bucket, .count = quota.hold_count};
   return held;
@@ -415,7 +424,8 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   Quantity used;
   if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
   if (used.is_negative()) return Outcome::amount_invalid;
-  if (rule.verdict != rating::Verdict::charged || used.is_zero()) return Outcome::ok;
+  if (used.is_zero()) return Outcome::ok;
+  if (rule.verdict != rating::Verdict::charged) return remember_free(used, quota);
 
   const Payers payers = find_payers(context, rule, Payers::payers_max, held);
   const rating::Coverage coverage = rating::cover(
@@ -478,7 +488,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
 Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule, Quantity quantity,
                       Quota& quota) {
   if (quantity.is_negative()) return Outcome::amount_invalid;
-  if (rule.verdict == rating::Verdict::free) return Outcome::ok;
+  if (rule.verdict == rating::Verdict::free) return remember_free(quantity, quota);
   const Payers payers = find_payers(context, rule, Payers::payers_max);
   const rating::Coverage coverage = cover_at_once(rule, payers, quantity);
   if (coverage.missing.is_positive()) return Outcome::credit_limit_reached;

@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 APPLIANCE = '198.18.0.1'
 CLIENT = '198.18.0.2'
 PORT = 3868
-HUGE_PAGES_MIN = 512
+HUGE_PAGES_FREE_MIN = 384  # of 2 MiB, for an appliance and a generator
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -128,50 +128,47 @@ def tail(log, lines=15):
 # -- The appliance ---------------------------------------------------------------------------------
 
 class Appliance:
-    """build/tollgate on a copy of config/tap.toml whose state lies in the test's own folder."""
+    """build/tollgate on a copy of one of the samples in config/, whose state lies in the test's own
+    folder. edits are pairs of a text in the sample and what stands there instead."""
 
-    def __init__(self, build, work):
+    def __init__(self, build, work, sample, edits=()):
         self.build, self.work = build, work
         self.log = work / 'tollgate.log'
-        self.config = work / 'tap.toml'
+        self.config = work / sample
         self.process = None
         for program in ('tollgate', 'tollctl', 'tollload'):
             if not (build / program).is_file():
                 fail(f'{build / program} is missing: build it first (tools/setup)')
-        sample = ROOT / 'config' / 'tap.toml'
-        if not sample.is_file():
-            fail(f'{sample} is missing')
-        self.config.write_text(self.own_paths(sample.read_text(), sample.parent))
+        folder = ROOT / 'config'
+        text = self.own_paths((folder / sample).read_text(), folder)
+        for old, new in edits:
+            if text.count(old) != 1:
+                fail(f'config/{sample} has "{old}" {text.count(old)} times, not once')
+            text = text.replace(old, new)
+        self.config.write_text(text)
 
     def own_paths(self, text, folder):
-        """Paths in a configuration are relative to its file: run/tap becomes the test's folder,
+        """Paths in a configuration are relative to its file: run/NAME becomes the test's folder,
         what else exists beside the sample stays what it is."""
         def moved(match):
             path = match.group(1)
-            if re.search(r'run/tap\b', path):
-                return '"' + re.sub(r'^.*run/tap', str(self.work / 'run'), path) + '"'
+            if path.startswith('../run/'):
+                return '"' + re.sub(r'^../run/[^/"]*', str(self.work / 'run'), path) + '"'
             if path and not path.startswith('/') and (folder / path).exists():
                 return f'"{folder / path}"'
             return match.group(0)
         return re.sub(r'"([^"\n]*)"', moved, text)
 
     def start(self):
-        reserve_huge_pages()
+        self.launch()
+        self.wait_until_up()
+
+    def launch(self):
         (self.work / 'run').mkdir(exist_ok=True)
         self.process = start(self.log, self.build / 'tollgate', '--config', self.config)
-        wait_for('the tap toll0', self.has_tap)
-        run('ip', 'addr', 'replace', f'{CLIENT}/24', 'dev', 'toll0')
-        run('ip', 'link', 'set', 'toll0', 'up')
-        wait_for(f'TCP {APPLIANCE}:{PORT}', self.is_answering)
-        wait_for('tollctl', self.is_controlled)
 
-    def has_tap(self):
-        self.check_alive()
-        return 'toll0:' in pathlib.Path('/proc/self/net/dev').read_text()
-
-    def is_answering(self):
-        self.check_alive()
-        return answers_tcp()
+    def wait_until_up(self):
+        wait_for('tollctl', self.is_controlled, timeout_s=60)
 
     def is_controlled(self):
         self.check_alive()
@@ -216,10 +213,63 @@ class Appliance:
         return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-def reserve_huge_pages():
+class TapAppliance(Appliance):
+    """config/tap.toml: one process, reached by clients of the kernel in the test's namespace."""
+
+    def __init__(self, build, work, edits=()):
+        # A name of its own: two appliances of one name on a machine would share their memory files.
+        super().__init__(build, work, 'tap.toml', [('name = "tap"', f'name = "{work.name}"'), *edits])
+
+    def wait_until_up(self):
+        wait_for('the tap toll0', self.has_tap)
+        run('ip', 'addr', 'replace', f'{CLIENT}/24', 'dev', 'toll0')
+        run('ip', 'link', 'set', 'toll0', 'up')
+        wait_for(f'TCP {APPLIANCE}:{PORT}', self.is_answering)
+        super().wait_until_up()
+
+    def has_tap(self):
+        self.check_alive()
+        return 'toll0:' in pathlib.Path('/proc/self/net/dev').read_text()
+
+    def is_answering(self):
+        self.check_alive()
+        return answers_tcp()
+
+
+class MemifAppliance(Appliance):
+    """config/demo.toml made small: a process each for the launcher, the cores and control, reached
+    by tollload over memif. What runs on which core is the scheduler's choice."""
+    ADDRESS = '198.18.1.1'
+
+    def __init__(self, build, work, cores=(('net0', 'charge0', 'journal0'),), edits=()):
+        rows = ', '.join(f'{{ cpu = -1, tiles = {json.dumps(tiles)} }}' for tiles in cores)
+        super().__init__(build, work, 'demo.toml', [
+            ('name = "demo"', f'name = "{work.name}"'),
+            ('dpdk_mib = 256', 'dpdk_mib = 192'),
+            ('accounts_max = 1100000', 'accounts_max = 10000'),
+            ('sessions_max = 300000', 'sessions_max = 20000\ntariff_mib = 1'),
+            ('segment_mib = 256', 'segment_mib = 16'),
+            ('segments_ahead = 4', 'segments_ahead = 2'),
+            ('cores = [{ cpu = 0, tiles = ["net0", "charge0", "journal0"] }]', f'cores = [{rows}]'),
+            *edits])
+
+    def launch(self):
+        reserve_huge_pages(HUGE_PAGES_FREE_MIN)
+        super().launch()
+
+    def load_words(self):
+        """What tells tollload the way to this appliance."""
+        return ['--transport', 'memif', '--to', self.ADDRESS, '--memif-socket',
+                self.work / 'run' / 'memif.sock', '--memory-mib', 128]
+
+
+def reserve_huge_pages(free_min):
+    """Makes the pool as much larger as pages are missing."""
     setting = pathlib.Path('/proc/sys/vm/nr_hugepages')
-    if int(setting.read_text()) < HUGE_PAGES_MIN:
-        setting.write_text(str(HUGE_PAGES_MIN))
+    meminfo = pathlib.Path('/proc/meminfo').read_text()
+    missing = free_min - int(re.search(r'HugePages_Free: *(\d+)', meminfo).group(1))
+    if missing > 0:
+        setting.write_text(str(int(setting.read_text()) + missing))
 
 
 def micro(text):

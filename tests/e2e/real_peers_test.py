@@ -9,7 +9,7 @@ must be what the arithmetic below says, and the capture of what we sent must ple
 import collections
 import sys
 
-from lab import Appliance, expect, fail, micro, run_test, wait_for
+from lab import TapAppliance, expect, fail, micro, run_test, wait_for
 from peers import ORIGINS, play_freediameter, play_otp
 import wire
 
@@ -34,7 +34,7 @@ RECORDED = ('data', 'free', 'barred', 'call', 'sms', 'last', 'held')
 
 
 def test(build, work):
-    appliance = Appliance(build, work)
+    appliance = TapAppliance(build, work)
     appliance.start()
     provision(appliance)
     capture = wire.start_capture(work / 'appliance.pcapng', 'toll0')
@@ -104,20 +104,22 @@ def check_records(appliance, work):
     repeated = [session for session, count in counts.items() if count != 1]
     if repeated:
         fail(f'more than one CDR for {repeated}')
-    check_data_record(appliance, f'{ORIGINS["otp"]};{work.name};data')
+    prefix = f'{ORIGINS["otp"]};{work.name}'
+    check_record(appliance, f'{prefix};data', 10, '1536100', ('0.16', 'EUR'))
+    check_record(appliance, f'{prefix};free', 20, '5000000', (None, None))
 
 
 def session_counts(appliance):
     return collections.Counter(record['session_id'] for record in appliance.cdr_lines())
 
 
-def check_data_record(appliance, session):
+def check_record(appliance, session, rating_group, octets, cost):
     record = next(line for line in appliance.cdr_lines() if line['session_id'] == session)
-    expect('services of the data session', len(record['services']), 1)
+    expect('services of the session', len(record['services']), 1)
     service = record['services'][0]
-    expect('its rating group', service['rating_group'], 10)
-    expect('its octets', micro(service['used']), micro('1536100'))
-    expect('its cost', (micro(service['cost']), service['currency']), (micro('0.16'), 'EUR'))
+    expect('its rating group', service['rating_group'], rating_group)
+    expect('its octets', micro(service['used']), micro(octets))
+    expect('its cost', (service['cost'], service['currency']), cost)
 
 
 def check_after_restart(appliance, work):
