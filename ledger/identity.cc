@@ -40,9 +40,18 @@ std::string_view user_part(std::string_view uri) {
   return uri.substr(0, uri.find_first_of("@;?"));
 }
 
-// "sip:user@host" of "sip:user@host:5060;transport=tcp?x".
+// "sip:user@host:5060" of "sip:user@host:5060;transport=tcp?x". What stands before '@' is the
+// user's name, ';' and '?' included: cutting it there would make one of many.
 std::string_view without_parameters(std::string_view uri) {
-  return uri.substr(0, uri.find_first_of(";?"));
+  const std::size_t at = uri.find('@');
+  return uri.substr(0, uri.find_first_of(";?", at == std::string_view::npos ? 0 : at));
+}
+
+// The one spelling of all that have the same key: see text_key.
+std::string with_lower_domain(std::string_view text) {
+  std::string shown(text);
+  for (std::size_t i = text.find('@'); i < shown.size(); ++i) shown[i] = lower(shown[i]);
+  return shown;
 }
 
 std::string number_text(std::string_view digits) {
@@ -89,10 +98,11 @@ std::string parse_identity(std::string_view text, IdentityKey& key, std::string&
   constexpr std::string_view expected =
       "expected msisdn:DIGITS, tel:+DIGITS, imsi:DIGITS, sip:USER@HOST, nai:USER@REALM or "
       "private:TEXT";
-  const std::string_view rest = text.substr(text.find(':') + 1);
+  const bool is_bare = !text.empty() && text.front() == '+';
+  const std::string_view rest = is_bare ? text : text.substr(text.find(':') + 1);
   IdentityKey found;
   std::string shown;
-  if (has_prefix(text, "msisdn:") || (!text.empty() && text.front() == '+')) {
+  if (is_bare || has_prefix(text, "msisdn:")) {
     found = number_key(IdentityType::msisdn, rest);
     if (!found.is_none()) shown = "msisdn:" + number_text(rest);
   } else if (has_prefix(text, "imsi:")) {
@@ -103,14 +113,14 @@ std::string parse_identity(std::string_view text, IdentityKey& key, std::string&
     if (found.type() == IdentityType::msisdn) {
       shown = "msisdn:" + number_text(user_part(text));
     } else if (!found.is_none()) {
-      shown = "sip:" + std::string(without_parameters(rest));
+      shown = "sip:" + with_lower_domain(without_parameters(rest));
     }
   } else if (has_prefix(text, "nai:")) {
     found = text_key(IdentityType::nai, rest);
-    shown = "nai:" + std::string(rest);
+    shown = "nai:" + with_lower_domain(rest);
   } else if (has_prefix(text, "private:")) {
     found = text_key(IdentityType::private_id, rest);
-    shown = "private:" + std::string(rest);
+    shown = "private:" + with_lower_domain(rest);
   }
   if (found.is_none()) return fmt::format("'{}' is not an identity: {}", text, expected);
   key = found;

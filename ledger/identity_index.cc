@@ -3,9 +3,27 @@
 
 #include "ledger/identity_index.hh"
 
+#include <atomic>
+
 #include "base/check.hh"
 
 namespace tollgate::ledger {
+namespace {
+
+// A change of a line takes nanoseconds, unless its writer lost the processor or its life.
+constexpr int line_attempts_max = 1024;
+constexpr int search_attempts_max = 64;
+
+// The upper half of a key that is being written. No identity has type 0, so it is nobody's, and the
+// place does not look free either.
+constexpr u64 half_written = 1;
+
+template <class T>
+void store(T& to, T value) {
+  __atomic_store_n(&to, value, __ATOMIC_RELEASE);
+}
+
+}  // namespace
 
 u64 IdentityIndex::footprint(u64 identities_max) {
   // A power of two of lines, on average at most 85 % full.
@@ -17,47 +35,71 @@ IdentityIndex IdentityIndex::format(u8* memory, u64 identities_max) {
   IdentityIndex index(memory);
   index.header_->line_mask = (footprint(identities_max) - sizeof(Header)) / sizeof(Line) - 1;
   index.header_->count = 0;
+  index.header_->moves = 0;
   return index;
 }
 
-AccountRef IdentityIndex::find(IdentityKey key) const {
+AccountRef IdentityIndex::look_up(IdentityKey key) const {
   u64 at = home(key);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
     const Line& line = lines()[at];
-    for (;;) {
+    AccountRef found;
+    bool has_room = false;
+    bool is_read = false;
+    for (int attempt = 0; attempt < line_attempts_max && !is_read; ++attempt) {
       const u32 before = __atomic_load_n(&line.sequence, __ATOMIC_ACQUIRE);
-      AccountRef found;
-      bool has_room = false;
+      found = {};
+      has_room = false;
       for (u32 i = 0; i < entries_per_line; ++i) {
         if (line.key[i] == key) found = line.account[i];
         has_room = has_room || line.key[i].is_none();
       }
       __atomic_thread_fence(__ATOMIC_ACQUIRE);
-      if ((before & 1) != 0 || __atomic_load_n(&line.sequence, __ATOMIC_RELAXED) != before) {
-        __builtin_ia32_pause();
-        continue;  // it is being written, which takes nanoseconds
-      }
-      if (!found.is_none()) return found;
-      if (has_room) return {};  // an insert would have put it here
-      break;
+      is_read = (before & 1) == 0 && __atomic_load_n(&line.sequence, __ATOMIC_RELAXED) == before;
+      if (!is_read) __builtin_ia32_pause();
     }
+    if (!is_read) return {};
+    if (!found.is_none()) return found;
+    if (has_room) return {};  // an insert would have put it here
   }
   return {};
 }
 
+AccountRef IdentityIndex::find(IdentityKey key) const {
+  for (int attempt = 0; attempt < search_attempts_max; ++attempt) {
+    const u64 moves = __atomic_load_n(&header_->moves, __ATOMIC_ACQUIRE);
+    const AccountRef found = look_up(key);
+    if (!found.is_none()) return found;
+    // It may have moved from a line not yet looked at to one looked at already.
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&header_->moves, __ATOMIC_RELAXED) == moves) return {};
+  }
+  return {};
+}
+
+// Each store in its turn: whoever comes after a kill finds the old entry, the new one, or one that
+// is marked as half written.
+void IdentityIndex::write(Line& line, u32 entry, IdentityKey key, AccountRef account) {
+  store(line.sequence, line.sequence | 1);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  store(line.key[entry].high, half_written);
+  store(line.account[entry].value, account.value);
+  store(line.key[entry].low, key.low);
+  store(line.key[entry].high, key.high);
+  store(line.sequence, line.sequence + 1);
+}
+
 bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
-  check(!key.is_none(), "a none key marks an empty place");
-  if (!find(key).is_none()) return false;
+  check(key.type() != IdentityType::none, "a none key marks an empty place");
+  check(!account.is_none(), "an identity leads to an account");
+  Place there{};
+  if (find_place(key, there)) return false;
   u64 at = home(key);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
     Line& line = lines()[at];
     for (u32 i = 0; i < entries_per_line; ++i) {
       if (!line.key[i].is_none()) continue;
-      __atomic_store_n(&line.sequence, line.sequence + 1, __ATOMIC_RELEASE);
-      __atomic_thread_fence(__ATOMIC_RELEASE);
-      line.key[i] = key;
-      line.account[i] = account;
-      __atomic_store_n(&line.sequence, line.sequence + 1, __ATOMIC_RELEASE);
+      write(line, i, key, account);
       ++header_->count;
       return true;
     }
@@ -65,43 +107,83 @@ bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
   return false;
 }
 
-bool IdentityIndex::remove(IdentityKey key) {
-  // Every line but the last of a key's probe is full. So the gap is filled from the lines behind:
-  // else a key that lives there would no longer be found.
-  const u64 mask = header_->line_mask;
+// Where the key lies; for the writer, whom nothing disturbs.
+bool IdentityIndex::find_place(IdentityKey key, Place& place) const {
   u64 at = home(key);
-  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & mask) {
-    Line& line = lines()[at];
+  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
     for (u32 i = 0; i < entries_per_line; ++i) {
-      if (line.key[i] != key) continue;
-      IdentityKey moved;
-      AccountRef moved_account;
-      for (u32 ahead = 1; ahead < lines_probed_max && moved.is_none(); ++ahead) {
-        const Line& other = lines()[(at + ahead) & mask];
-        for (u32 k = 0; k < entries_per_line; ++k) {
-          const u64 distance = (at + ahead - home(other.key[k])) & mask;
-          if (other.key[k].is_none() || distance < ahead || distance >= lines_probed_max) continue;
-          moved = other.key[k];
-          moved_account = other.account[k];
-          break;
-        }
-      }
-      // Take the other one out first (which fills its gap in turn), then overwrite this one: for a
-      // moment it is not found, and its request is answered as by an unknown user.
-      if (!moved.is_none()) {
-        remove(moved);
-        ++header_->count;
-      }
-      __atomic_store_n(&line.sequence, line.sequence + 1, __ATOMIC_RELEASE);
-      __atomic_thread_fence(__ATOMIC_RELEASE);
-      line.key[i] = moved;
-      line.account[i] = moved_account;
-      __atomic_store_n(&line.sequence, line.sequence + 1, __ATOMIC_RELEASE);
-      --header_->count;
+      if (lines()[at].key[i] != key) continue;
+      place = {at, i};
       return true;
     }
   }
   return false;
+}
+
+// An entry further on that may live in the gap's line: its home is that line or one before.
+bool IdentityIndex::find_filler(Place gap, Place& filler) const {
+  const u64 mask = header_->line_mask;
+  for (u32 ahead = 1; ahead < lines_probed_max; ++ahead) {
+    const u64 at = (gap.line + ahead) & mask;
+    bool has_room = false;
+    for (u32 i = 0; i < entries_per_line; ++i) {
+      const IdentityKey key = lines()[at].key[i];
+      has_room = has_room || key.is_none();
+      if (key.type() == IdentityType::none || ((at - home(key)) & mask) < ahead) continue;
+      filler = {at, i};
+      return true;
+    }
+    if (has_room) return false;  // nothing behind it comes from before it
+  }
+  return false;
+}
+
+// Frees a place. Every line but the last of a key's probe is full, so the gap is filled from the
+// lines behind, and the filler's place in turn. A filler is written to its new place before it
+// leaves its old one: at every moment, and after a kill, it is found.
+void IdentityIndex::close_gap(Place gap) {
+  Place filler{};
+  while (find_filler(gap, filler)) {
+    const Line& from = lines()[filler.line];
+    write(lines()[gap.line], gap.entry, from.key[filler.entry], from.account[filler.entry]);
+    store(header_->moves, header_->moves + 1);
+    gap = filler;
+  }
+  write(lines()[gap.line], gap.entry, {}, {});
+}
+
+bool IdentityIndex::remove(IdentityKey key) {
+  Place place{};
+  bool was_there = false;
+  // More than once only after a writer was killed between the two halves of a move.
+  while (find_place(key, place)) {
+    close_gap(place);
+    was_there = true;
+  }
+  if (was_there) --header_->count;
+  return was_there;
+}
+
+u64 IdentityIndex::mend() {
+  u64 mended = 0;
+  for (u64 at = 0; at <= header_->line_mask; ++at) {
+    Line& line = lines()[at];
+    if ((line.sequence & 1) == 0) continue;
+    ++mended;
+    for (u32 i = 0; i < entries_per_line; ++i) {
+      if (line.key[i].high == half_written) close_gap({at, i});
+    }
+    if ((line.sequence & 1) != 0) store(line.sequence, line.sequence + 1);
+  }
+  if (mended != 0) {
+    header_->count = 0;
+    for (u64 at = 0; at <= header_->line_mask; ++at) {
+      for (u32 i = 0; i < entries_per_line; ++i) {
+        if (!lines()[at].key[i].is_none()) ++header_->count;
+      }
+    }
+  }
+  return mended;
 }
 
 }  // namespace tollgate::ledger

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/check.hh"
 #include "base/hash.hh"
@@ -45,6 +47,7 @@ JournalReader::~JournalReader() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+// False if it is not there, and with error() set if it is and cannot be what it should be.
 bool JournalReader::open_segment(u64 number) {
   if (fd_ >= 0 && open_number_ == number) return true;
   if (fd_ >= 0) ::close(fd_);
@@ -52,7 +55,10 @@ bool JournalReader::open_segment(u64 number) {
   const std::string path = segment_path(folder_.path, stream_, number);
   fd_ = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
   open_number_ = number;
-  if (fd_ < 0) return false;
+  if (fd_ < 0) {
+    if (errno != ENOENT) error_ = fmt::format("cannot open {}: {}", path, std::strerror(errno));
+    return false;
+  }
   SegmentHeader header;
   std::string why = read_segment_header(folder_, stream_, number, header);
   if (why.empty()) return true;
@@ -63,13 +69,18 @@ bool JournalReader::open_segment(u64 number) {
 }
 
 // Has [offset, offset + bytes) in the window. What was seen before may be old: where a group is not
-// found the caller drops the window.
+// found the caller drops the window. A disk that does not read is a failure, and not the end.
 bool JournalReader::load(u64 offset, u64 bytes) {
   if (offset >= window_at_ && offset + bytes <= window_at_ + window_filled_) return true;
+  if (offset + bytes > folder_.segment_bytes) return false;
   const ssize_t got = ::pread(fd_, window_.get(), window_bytes, static_cast<off_t>(offset));
   window_at_ = offset;
   window_filled_ = got > 0 ? static_cast<u64>(got) : 0;
-  return window_filled_ >= bytes;
+  if (window_filled_ >= bytes) return true;
+  error_ = fmt::format("cannot read {} at offset {}: {}",
+                       segment_path(folder_.path, stream_, open_number_), offset,
+                       got < 0 ? std::strerror(errno) : "the file ends too early");
+  return false;
 }
 
 bool JournalReader::read_group(u64 offset, Group& group) {
@@ -105,20 +116,29 @@ bool JournalReader::next_segment_continues() {
   return false;
 }
 
+// The end, unless something went wrong, or the group is known to have been written.
+ReadOutcome JournalReader::nothing_there() {
+  if (error_.empty() && limit_ != UINT64_MAX) {
+    error_ = fmt::format(
+        "stream {} is damaged: group {} is on disk and should be in segment {} at offset {}, and "
+        "is "
+        "not; restore the file from a replica or a backup",
+        stream_, position_.next_sequence, position_.segment_number, position_.offset);
+  }
+  return error_.empty() ? ReadOutcome::end : ReadOutcome::failure;
+}
+
 ReadOutcome JournalReader::next(Group& group) {
   if (position_.next_sequence > limit_) return ReadOutcome::end;
-  if (!open_segment(position_.segment_number)) {
-    return error_.empty() ? ReadOutcome::end : ReadOutcome::failure;
-  }
+  if (!open_segment(position_.segment_number)) return nothing_there();
   for (int attempt = 0; attempt < 2; ++attempt) {
     const bool is_inside = position_.offset + page_bytes <= folder_.segment_bytes;
     if (is_inside && read_group(position_.offset, group) && is_next(group.header)) break;
+    if (!error_.empty()) return ReadOutcome::failure;
     window_filled_ = 0;  // it may have been written since
     if (attempt == 0) continue;
-    if (!next_segment_continues()) {
-      return error_.empty() ? ReadOutcome::end : ReadOutcome::failure;
-    }
-    if (!read_group(position_.offset, group)) return ReadOutcome::end;
+    if (!next_segment_continues()) return nothing_there();
+    if (!read_group(position_.offset, group)) return nothing_there();
   }
   position_.offset += round_up(sizeof(GroupHeader) + group.header.payload_bytes, page_bytes);
   position_.previous_hash = hash64(header_bytes(group.header));
@@ -126,26 +146,36 @@ ReadOutcome JournalReader::next(Group& group) {
   return ReadOutcome::group;
 }
 
+// Every later segment is looked at, also behind one that is missing.
 std::string JournalReader::verify_end() {
-  Group group;
-  u64 offset = position_.offset;
-  for (u64 number = position_.segment_number; open_segment(number); ++number) {
+  if (!error_.empty()) return error_;
+  for (const u64 number : list_segments(folder_.path, stream_)) {
+    if (number < position_.segment_number) continue;
+    if (!open_segment(number)) return error_;
     window_filled_ = 0;
-    for (; offset + page_bytes <= folder_.segment_bytes; offset += page_bytes) {
-      if (!read_group(offset, group)) continue;
-      if (group.header.durable_sequence < position_.next_sequence) continue;
-      return fmt::format(
-          "stream {} is damaged: group {} should be in segment {} at offset {} and is not, but "
-          "group "
-          "{} in segment {} at offset {} was written after it had been durable; restore the file "
-          "from "
-          "a replica or a backup",
-          stream_, position_.next_sequence, position_.segment_number, position_.offset,
-          group.header.sequence, number, offset);
-    }
-    offset = page_bytes;
+    const u64 begin = number == position_.segment_number ? position_.offset : page_bytes;
+    std::string why = find_proof_of_damage(begin);
+    if (!why.empty()) return why;
   }
-  return error_;
+  return {};
+}
+
+// Looks in the open segment, from an offset on, for a group that was written when the one that is
+// missed had been durable.
+std::string JournalReader::find_proof_of_damage(u64 begin) {
+  Group group;
+  for (u64 offset = begin; offset + page_bytes <= folder_.segment_bytes; offset += page_bytes) {
+    const bool is_group = read_group(offset, group);
+    if (!error_.empty()) return error_;
+    if (!is_group || group.header.durable_sequence < position_.next_sequence) continue;
+    return fmt::format(
+        "stream {} is damaged: group {} should be in segment {} at offset {} and is not, but group "
+        "{} in segment {} at offset {} was written after it had been durable; restore the file "
+        "from a replica or a backup",
+        stream_, position_.next_sequence, position_.segment_number, position_.offset,
+        group.header.sequence, open_number_, offset);
+  }
+  return {};
 }
 
 }  // namespace tollgate::ledger

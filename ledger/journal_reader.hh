@@ -36,7 +36,8 @@ class JournalReader {
   JournalReader(const JournalReader&) = delete;
   JournalReader& operator=(const JournalReader&) = delete;
 
-  // Groups beyond this sequence are not looked for. UINT64_MAX: read what is there.
+  // Groups beyond this sequence are not looked for, and one up to it that is not found is a
+  // failure. UINT64_MAX: read what is there.
   void set_limit(u64 durable_sequence) { limit_ = durable_sequence; }
 
   [[nodiscard]] ReadOutcome next(Group& group);
@@ -48,7 +49,7 @@ class JournalReader {
   // After `end` in a stream that nobody writes: is this really the end? A torn tail is: groups that
   // were in flight together may be there in part, and none of them was answered. A whole group
   // behind the gap that says the missing ones had been durable is proof of damage, and then this
-  // returns what and where.
+  // returns what and where. Of damage in the groups that were in flight last there is no proof.
   [[nodiscard]] std::string verify_end();
 
  private:
@@ -57,6 +58,8 @@ class JournalReader {
   bool read_group(u64 offset, Group& group);
   bool is_next(const GroupHeader& header) const;
   bool next_segment_continues();
+  ReadOutcome nothing_there();
+  [[nodiscard]] std::string find_proof_of_damage(u64 begin);
 
   static constexpr u64 window_bytes = 1_MiB;
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,9 +74,9 @@ std::string fill_segment(int fd, const SegmentHeader& header) {
   std::memcpy(pages.get(), &header, sizeof header);
   for (u64 at = 0; at < header.bytes; at += chunk_bytes) {
     const u64 bytes = std::min(chunk_bytes, header.bytes - at);
-    if (::pwrite(fd, pages.get(), bytes, static_cast<off_t>(at)) != static_cast<ssize_t>(bytes)) {
-      return reason();
-    }
+    const ssize_t put = ::pwrite(fd, pages.get(), bytes, static_cast<off_t>(at));
+    if (put < 0) return reason();
+    if (put != static_cast<ssize_t>(bytes)) return "the disk is full";
     if (at == 0) std::memset(pages.get(), 0, sizeof header);
   }
   return ::fsync(fd) == 0 ? std::string() : reason();
@@ -117,8 +118,7 @@ std::string JournalFolder::open_or_create() {
     if (stream_count != wanted.stream_count || segment_bytes != wanted.segment_bytes) {
       return fmt::format(
           "the journal in {} was made with {} streams of {} MiB segments, the configuration says "
-          "{} "
-          "and {} MiB; set them back, or choose another folder",
+          "{} and {} MiB; set them back, or choose another folder",
           path, stream_count, segment_bytes >> 20, wanted.stream_count, wanted.segment_bytes >> 20);
     }
     return {};
@@ -188,7 +188,11 @@ std::string read_segment_header(const JournalFolder& folder, u32 stream, u64 num
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fmt::format("cannot open {}: {}", path, reason());
   const ssize_t got = ::pread(fd, &header, sizeof header, 0);
+  const std::string read_failure = got < 0 ? reason() : std::string();
+  struct stat status {};
+  const bool has_status = ::fstat(fd, &status) == 0;
   ::close(fd);
+  if (got < 0 || !has_status) return fmt::format("cannot read {}: {}", path, read_failure);
   if (got != static_cast<ssize_t>(sizeof header)) return fmt::format("{} is cut short", path);
   if (header.magic != segment_magic) return fmt::format("{} is not a journal segment", path);
   if (header.layout != journal_layout) {
@@ -204,18 +208,25 @@ std::string read_segment_header(const JournalFolder& folder, u32 stream, u64 num
         "{} says of itself that it is segment {} of stream {}: it was moved or renamed", path,
         header.number, header.stream);
   }
+  if (header.bytes != folder.segment_bytes) {
+    return fmt::format(
+        "{} says of itself that it has {} octets, the segments of this folder have {}", path,
+        header.bytes, folder.segment_bytes);
+  }
+  if (static_cast<u64>(status.st_size) != header.bytes) {
+    return fmt::format("{} is cut short: it has {} octets of {}", path, status.st_size,
+                       header.bytes);
+  }
   return {};
 }
 
 std::string SegmentKeeper::keep_ahead(u64 current) {
-  if (made_until_ == 0) {
-    const std::vector<u64> there = list_segments(folder_.path, stream_);
-    made_until_ = there.empty() ? 0 : there.back();
-  }
-  while (made_until_ < current + ahead_count_) {
+  // What lies before `current` is history: a gap there is for recovery to refuse, not to fill.
+  if (made_until_ + 1 < current) made_until_ = current - 1;
+  for (; made_until_ < current + ahead_count_; ++made_until_) {
+    if (fs::exists(segment_path(folder_.path, stream_, made_until_ + 1))) continue;
     std::string why = make_segment(folder_, stream_, made_until_ + 1);
     if (!why.empty()) return why;
-    ++made_until_;
   }
   return {};
 }

@@ -61,7 +61,7 @@ class SegmentKeeper {
   JournalFolder folder_;
   u32 stream_;
   u64 ahead_count_;
-  u64 made_until_ = 0;
+  u64 made_until_ = 0;  // all from `current` up to here are there
 };
 
 }  // namespace tollgate::ledger

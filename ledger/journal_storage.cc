@@ -81,10 +81,11 @@ void IoUringStorage::write(const StorageWrite& write) {
   io_uring_prep_write(entry, fd, write.pages.data(), static_cast<unsigned>(write.pages.size()),
                       write.offset);
   entry->user_data = pack(write);
-  io_uring_submit(&ring_);
+  io_uring_submit(&ring_);  // what the kernel has no memory for now is submitted again by reap
 }
 
 bool IoUringStorage::reap(StorageCompletion& completion) {
+  if (io_uring_sq_ready(&ring_) != 0) io_uring_submit(&ring_);
   io_uring_cqe* entry = nullptr;
   if (io_uring_peek_cqe(&ring_, &entry) != 0) return false;
   completion.slot = static_cast<u32>(entry->user_data >> 32);

@@ -4,9 +4,8 @@
 // JournalStorage: the disk, as the journal tile sees it.
 //
 // A journal stream is a row of segment files of one size, made ahead by SegmentKeeper, numbered
-// from
-// 1. The tile opens them in turn and writes pages into them, several writes in flight. A write is
-// finished when it is on disk. One that fails, or is short, is told as failed and never tried
+// from 1. The tile opens them in turn and writes pages into them, several writes in flight. A write
+// is finished when it is on disk. One that fails, or is short, is told as failed and never tried
 // again: after a failed sync nobody knows what the disk holds.
 //
 // IoUringStorage is the real one. Tests and the simulator have others, with faults.

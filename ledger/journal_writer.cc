@@ -14,6 +14,19 @@ constexpr u32 second_write_bytes = 32 * 1024;
 constexpr u32 further_write_bytes = 128 * 1024;
 constexpr u64 payload_bytes_max = group_bytes_max - sizeof(GroupHeader);
 
+// What a writer that is killed has done by then is what stands before this line.
+void compiler_fence() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+u64 padded_bytes_of(u64 payload_bytes) {
+  return round_up(sizeof(GroupHeader) + payload_bytes, page_bytes);
+}
+
+u64 hash_of_header(const u8* group) {
+  return hash64(Bytes(group, sizeof(GroupHeader)));
+}
+
 }  // namespace
 
 JournalMemory* JournalMemory::format(void* memory, const Start& start) {
@@ -34,22 +47,67 @@ JournalWriter::JournalWriter(JournalMemory& memory, JournalStorage& storage,
   resume();
 }
 
-// After a restart: what was submitted and not seen to finish is written again.
+// After a restart: what was submitted and not seen to finish is written again, unless a write has
+// failed: after that nobody knows what the disk holds, and another attempt could only hide it.
 void JournalWriter::resume() {
+  mend_filling();
+  mend_position();
+  advance_durable();
   for (u64 count = memory_.release_count; count < memory_.fill_count; ++count) {
+    if (memory_.is_failed.load(std::memory_order_relaxed) != 0) break;
     if (slot(count).state == GroupState::submitted) start_write(count);
   }
   look_ahead();
 }
 
+// The writer before may have been killed between two of a group's counts: its octets tell them.
+void JournalWriter::mend_filling() {
+  if (memory_.fill_count == memory_.release_count) return;
+  GroupSlot& filling = slot(memory_.fill_count - 1);
+  if (filling.state != GroupState::filling) return;
+  filling.entry_count = 0;
+  filling.effect_count = 0;
+  const u8* payload = group(memory_.fill_count - 1) + sizeof(GroupHeader);
+  for (u64 at = 0; at < filling.payload_bytes;) {
+    EntryHeader entry;
+    std::memcpy(&entry, payload + at, sizeof entry);
+    check(entry.bytes >= sizeof entry, "a group is filled with whole entries");
+    ++filling.entry_count;
+    if (entry.kind != EntryKind::answer_only) ++filling.effect_count;
+    at += entry.bytes;
+  }
+}
+
+// The last group that was submitted tells where the next one goes: the writer before may have been
+// killed before it noted all of that.
+void JournalWriter::mend_position() {
+  JournalPosition& position = memory_.position;
+  for (u64 count = memory_.release_count; count < memory_.fill_count; ++count) {
+    const GroupSlot& last = slot(count);
+    const bool is_written =
+        last.state == GroupState::submitted || last.state == GroupState::durable;
+    if (!is_written || last.sequence == 0 || last.sequence + 1 < position.next_sequence) continue;
+    position = {.segment_number = last.segment_number,
+                .offset = last.offset + padded_bytes_of(last.payload_bytes),
+                .next_sequence = last.sequence + 1,
+                .previous_hash = hash_of_header(group(count))};
+  }
+  memory_.current_segment.store(position.segment_number, std::memory_order_release);
+}
+
+void JournalWriter::fail() {
+  ++counters_.write_failures;
+  memory_.is_failed.store(1, std::memory_order_release);
+  memory_.has_room.store(0, std::memory_order_release);
+}
+
 void JournalWriter::start_write(u64 count) {
   const GroupSlot& due = slot(count);
   if (!storage_.open(due.segment_number)) {
-    memory_.is_failed.store(1, std::memory_order_release);
-    ++counters_.write_failures;
+    fail();
     return;
   }
-  const u64 bytes = round_up(sizeof(GroupHeader) + due.payload_bytes, page_bytes);
+  const u64 bytes = padded_bytes_of(due.payload_bytes);
   ++in_flight_;
   storage_.write({.slot = static_cast<u32>(count % JournalMemory::slot_count),
                   .segment_number = due.segment_number,
@@ -65,15 +123,13 @@ void JournalWriter::reap() {
     any = true;
     GroupSlot& done = memory_.slots[completion.slot];
     if (!completion.is_durable) {
-      ++counters_.write_failures;
-      memory_.is_failed.store(1, std::memory_order_release);
-      memory_.has_room.store(0, std::memory_order_release);
+      fail();
       continue;
     }
     done.state = GroupState::durable;
     ++counters_.groups_written;
     counters_.entries_written += done.effect_count;
-    counters_.bytes_written += round_up(sizeof(GroupHeader) + done.payload_bytes, page_bytes);
+    counters_.bytes_written += padded_bytes_of(done.payload_bytes);
     counters_.commit_ticks += read_tsc() - done.submitted_tsc;
   }
   if (any) advance_durable();
@@ -99,6 +155,7 @@ bool JournalWriter::begin_group() {
   }
   GroupSlot& fresh = slot(memory_.fill_count);
   fresh = GroupSlot{.state = GroupState::filling};
+  compiler_fence();
   ++memory_.fill_count;
   return true;
 }
@@ -117,6 +174,7 @@ bool JournalWriter::take_entry(Bytes entry) {
   std::memcpy(&header, entry.data(), sizeof header);
   if (header.kind != EntryKind::answer_only) ++filling.effect_count;
   ++filling.entry_count;
+  compiler_fence();
   filling.payload_bytes += static_cast<u32>(entry.size());
   return true;
 }
@@ -205,7 +263,7 @@ void JournalWriter::submit(u64 now_tsc, Instant now) {
     filling.state = GroupState::durable;  // nothing to write; it waits for those before it
     return;
   }
-  const u64 padded_bytes = round_up(sizeof(GroupHeader) + filling.payload_bytes, page_bytes);
+  const u64 padded_bytes = padded_bytes_of(filling.payload_bytes);
   if (!place_group(filling, padded_bytes)) return;
   JournalPosition& position = memory_.position;
   u8* begin = group(count);
@@ -225,10 +283,13 @@ void JournalWriter::submit(u64 now_tsc, Instant now) {
   std::memcpy(begin, &header, sizeof header);
   filling.sequence = header.sequence;
   filling.submitted_tsc = now_tsc;
+  compiler_fence();
   filling.state = GroupState::submitted;
-  position.previous_hash = hash64(header_bytes);
+  compiler_fence();  // killed from here on: see mend_position
+  position.previous_hash = hash_of_header(begin);
   ++position.next_sequence;
   position.offset += padded_bytes;
+  compiler_fence();
   start_write(count);
   if (!next_is_open_) look_ahead();
 }

@@ -10,15 +10,18 @@
 //
 // All state lies in shared memory, the groups as well: a writer that was killed continues where it
 // stood, and writes again, to the same place, what it does not know to be durable. Entries that it
-// had packed but not yet released from the link are packed twice then; whoever reads the journal
-// goes by their sequence.
+// had packed but not yet released from the link are packed twice then, and answers whose taking
+// was not noted any more are given twice; whoever reads the journal goes by their sequence, whoever
+// takes answers by their tag.
 //
-// A failed write stops the stream: nothing more is written or released, and charge tiles refuse.
+// A failed write stops the stream: nothing behind it is written or released, and charge tiles
+// refuse. A writer that comes later over the same memory finds it stopped.
 #pragma once
 
 #include <atomic>
 #include <vector>
 
+#include "base/check.hh"
 #include "base/link.hh"
 #include "base/time.hh"
 #include "ledger/journal_format.hh"
@@ -117,6 +120,9 @@ class JournalWriter {
   GroupSlot& slot(u64 count) const { return memory_.slots[count % JournalMemory::slot_count]; }
   u8* group(u64 count) const { return memory_.groups[count % JournalMemory::slot_count]; }
   void resume();
+  void mend_filling();
+  void mend_position();
+  void fail();
   void reap();
   u32 fill();
   bool take_entry(Bytes entry);
@@ -148,11 +154,14 @@ u32 JournalWriter::release_answers(Release release) {
   while (memory_.release_count < memory_.fill_count) {
     GroupSlot& due = slot(memory_.release_count);
     if (due.state != GroupState::durable) return released;
+    check(due.sequence == 0 || due.sequence <= memory_.durable_sequence.load(),
+          "an answer leaves when its group is on disk");
     const u8* payload = group(memory_.release_count) + sizeof(GroupHeader);
     while (due.released_bytes < due.payload_bytes) {
       EntryHeader entry;
       const u8* at = payload + due.released_bytes;
       std::memcpy(&entry, at, sizeof entry);
+      __builtin_prefetch(at + 2 * u64{entry.bytes});
       if (entry.answer_words != 0 && entry.tag.value != 0) {
         const Bytes answer(at + u64{entry.answer_at} * 8, u64{entry.answer_words} * 8);
         if (!release(entry.tag, answer)) {
@@ -164,8 +173,8 @@ u32 JournalWriter::release_answers(Release release) {
       }
       due.released_bytes += entry.bytes;
     }
-    due.state = GroupState::free;
-    ++memory_.release_count;
+    // From here on the slot is free, whatever its state says.
+    __atomic_store_n(&memory_.release_count, memory_.release_count + 1, __ATOMIC_RELEASE);
   }
   return released;
 }

@@ -52,8 +52,8 @@ struct PoolState {
 
 // What a shard knows about itself; derived, but for the sequence.
 struct alignas(64) ShardHeader {
-  u64 sequence;  // of the last entry that was made
-  u64 reserved0;
+  u64 sequence;    // of the last entry that was made
+  u64 is_turning;  // derived fields change outside a burst: see Shard::needs_rebuild
   PoolState accounts;
   PoolState buckets;
   PoolState sessions;

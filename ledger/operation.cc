@@ -31,20 +31,26 @@ void Burst::begin() {
   check(undo_.is_open == 0, "a burst is committed before the next one begins");
   undo_.used_bytes = 0;
   undo_.link_position = journal_.published_position();
+  undo_.command_position = 0;
   compiler_fence();
   undo_.is_open = 1;
   compiler_fence();
 }
 
-void Burst::commit() {
+void Burst::commit(LinkConsumer* commands) {
   check(undo_.is_open == 1, "a burst is begun before it is committed");
+  if (commands != nullptr) undo_.command_position = commands->position();
   compiler_fence();
   journal_.publish();
+  compiler_fence();
+  if (commands != nullptr) commands->release();
   compiler_fence();
   undo_.is_open = 0;
 }
 
 void Burst::save(const u64* words, u32 word_count) {
+  check(undo_.used_bytes + piece_bytes(word_count) <= UndoMemory::log_bytes,
+        "has_room was asked before the operation");
   u8* at = undo_.log + undo_.used_bytes;
   std::memcpy(at, words, u64{word_count} * 8);
   const UndoTail tail{.offset = static_cast<u64>(reinterpret_cast<const u8*>(words) - ledger_base_),
@@ -52,11 +58,11 @@ void Burst::save(const u64* words, u32 word_count) {
   std::memcpy(at + u64{word_count} * 8, &tail, sizeof tail);
   compiler_fence();
   undo_.used_bytes += piece_bytes(word_count);
-  check(undo_.used_bytes <= UndoMemory::log_bytes, "has_room was asked before the operation");
   compiler_fence();
 }
 
-bool Burst::recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal) {
+bool Burst::recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal,
+                    LinkMemory* commands) {
   if (undo.is_open == 0) return false;
   const bool is_published = journal.tail.load(std::memory_order_acquire) != undo.link_position;
   if (!is_published) {
@@ -68,6 +74,8 @@ bool Burst::recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal
       end -= piece_bytes(tail.word_count);
       std::memcpy(ledger_base + tail.offset, undo.log + end, tail.word_count * 8);
     }
+  } else if (commands != nullptr && undo.command_position > commands->head.load()) {
+    commands->head.store(undo.command_position, std::memory_order_release);
   }
   undo.used_bytes = 0;
   compiler_fence();

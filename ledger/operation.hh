@@ -32,7 +32,8 @@ struct UndoMemory {
   u64 is_open;        // a burst is under way
   u64 link_position;  // of charge_journal, published, when it began
   u64 used_bytes;
-  u64 reserved[5];
+  u64 command_position;  // of control_charge, behind the commands of this burst; 0: none
+  u64 reserved[4];
   u8 log[log_bytes];
 };
 
@@ -43,17 +44,22 @@ class Burst {
       : undo_(undo), ledger_base_(ledger_base), journal_(journal) {}
 
   void begin();
-  void commit();
+  // `commands` are released with the burst: a command that was carried out is never seen again.
+  void commit(LinkConsumer* commands = nullptr);
 
   // True if one more operation that writes at most `entry_bytes` fits the undo log and the link. If
-  // not: commit, and try again after the journal tile has made room.
+  // not: commit, and try again after the journal tile has made room. Twice, because a piece of undo
+  // has a longer tail than a part of an entry has a head, and because a link may skip to its
+  // beginning; the line more is for the head of a lone entry that does.
   bool has_room(u64 entry_bytes) {
     return undo_.used_bytes + 2 * entry_bytes <= UndoMemory::log_bytes &&
-           journal_.has_room(2 * entry_bytes);
+           journal_.has_room(2 * entry_bytes + cache_line_bytes);
   }
 
   // After a crash: rolls back what was not published. True if there was something to roll back.
-  [[nodiscard]] static bool recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal);
+  // `commands` is the link whose commands a published burst had carried out: they are released.
+  [[nodiscard]] static bool recover(UndoMemory& undo, u8* ledger_base, const LinkMemory& journal,
+                                    LinkMemory* commands = nullptr);
 
   // Keeps the words as they are now. Returns nothing: the log has room, see has_room.
   void save(const u64* words, u32 word_count);

@@ -3,6 +3,10 @@
 
 #include "ledger/shard.hh"
 
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
 namespace tollgate::ledger {
 namespace {
 
@@ -200,7 +204,7 @@ void Shard::queue_closed(u32 index) {
   --header.open_sessions;
 }
 
-// Freeing is not journaled: recovery brings the session back as a closed one whose time is over.
+// Forgetting is not journaled: recovery may find the session closed as it was; see rebuild_closed.
 void Shard::forget_oldest_closed() {
   ShardHeader& header = *memory_.header;
   const u32 index = header.closed_first;
@@ -225,17 +229,30 @@ void Shard::forget_oldest_closed() {
 }
 
 u32 Shard::forget_closed(Instant now, u32 visit_max) {
+  begin_turning();
   u32 visited = 0;
   while (memory_.header->closed_first != 0 && visited < visit_max &&
          memory_.sessions[memory_.header->closed_first].deadline_ns <= now.ns) {
     forget_oldest_closed();
     ++visited;
   }
+  end_turning();
   return visited;
+}
+
+void Shard::begin_turning() {
+  memory_.header->is_turning = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void Shard::end_turning() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  memory_.header->is_turning = 0;
 }
 
 void Shard::rebuild(Instant now) {
   ShardHeader& header = *memory_.header;
+  begin_turning();
   std::memset(memory_.session_slots, 0, memory_.session_slot_count * sizeof(u64));
   std::memset(memory_.wheel, 0, wheel_slot_count * sizeof(u32));
   header.closed_first = 0;
@@ -244,6 +261,7 @@ void Shard::rebuild(Instant now) {
   header.wheel_second = now.whole_seconds() - 1;
   rebuild_accounts();
   rebuild_sessions(now);
+  end_turning();
 }
 
 // Buckets belong to who links to them: what no account reaches is free.
@@ -283,54 +301,84 @@ void Shard::rebuild_accounts() {
   }
 }
 
-void Shard::rebuild_session(u32 index, Instant now) {
-  ShardHeader& header = *memory_.header;
-  constexpr u32 reached = UINT32_MAX;
+namespace {
+
+// Marks in an extension's derived link while its owner is looked for.
+constexpr u32 nobodys = 0;
+constexpr u32 tried = UINT32_MAX - 1;  // reached by the session that is being looked at
+constexpr u32 owned = UINT32_MAX;
+
+}  // namespace
+
+// Marks a chain of extensions. False if it leads to one that is not of this use, lies outside the
+// pool or bears a mark already: then the chain is not this session's (any more).
+template <class Next>
+bool Shard::claim_chain(u32 first, u32 mark, Extension::Use use, Next next) {
+  const u32 from_mark = mark == tried ? nobodys : tried;
+  for (u32 at = first; at != 0;) {
+    if (at >= memory_.header->extensions.used_end) return false;
+    Extension& extension = memory_.extensions[at];
+    if (extension.use != use || extension.next_free != from_mark) return false;
+    extension.next_free = mark;
+    at = next(extension);
+  }
+  return true;
+}
+
+bool Shard::claim_extensions(const Session& session, u32 mark) {
+  const auto next_quota = [](const Extension& extension) { return extension.quota.next; };
+  const auto next_services = [](const Extension& extension) { return extension.services.next; };
+  bool is_claimed = claim_chain(session.first_extension, mark, Extension::Use::quota, next_quota);
+  for (const Answer& answer : session.answers) {
+    is_claimed =
+        is_claimed && claim_chain(answer.next, mark, Extension::Use::services, next_services);
+  }
+  return is_claimed;
+}
+
+void Shard::rebuild_open(u32 index, Instant now) {
   Session& session = memory_.sessions[index];
-  session.hash = session_hash(session.session_id_text());
+  bool is_claimed = claim_extensions(session, tried);
+  is_claimed = is_claimed && claim_extensions(session, owned);
+  check(is_claimed, "an open session owns its extensions");
   session.wheel_next = 0;
   session.wheel_prev = 0;
   insert_slot(session.hash, index);
-  ++header.open_sessions;  // queue_closed takes it back
-  for (u32 at = session.first_extension; at != 0; at = memory_.extensions[at].quota.next) {
-    memory_.extensions[at].next_free = reached;
-  }
-  for (const Answer& answer : session.answers) {
-    for (u32 at = answer.next; at != 0; at = memory_.extensions[at].services.next) {
-      memory_.extensions[at].next_free = reached;
-    }
-  }
-  if (session.state == SessionState::closed) {
-    queue_closed(index);
-    return;
-  }
+  ++memory_.header->open_sessions;
   ++memory_.accounts[session.account].open_sessions;
   // What ran out while nobody was there is ended in the first turns of the wheel.
   const Instant due{session.deadline_ns};
   put_on_wheel(index, due < now ? now : due);
 }
 
-void Shard::rebuild_sessions(Instant now) {
-  PoolState& sessions = memory_.header->sessions;
-  PoolState& extensions = memory_.header->extensions;
-  for (u32 i = 1; i < extensions.used_end; ++i) memory_.extensions[i].next_free = 0;
-  sessions.free_first = 0;
-  sessions.used_count = 0;
-  for (u32 i = sessions.used_end; i-- > 1;) {
-    Session& session = memory_.sessions[i];
-    if (session.state == SessionState::free) {
-      session_link(session) = sessions.free_first;
-      sessions.free_first = i;
-      continue;
+// Forgetting is not journaled. So a closed session may come back from the journal although its
+// extensions, or its Session-Id, have been given to others since: then it is not one any more.
+bool Shard::rebuild_closed(u32 index) {
+  Session& session = memory_.sessions[index];
+  if (find_session(session.hash, session.session_id_text()) != 0) return false;
+  if (!claim_extensions(session, tried)) {
+    // What it reached and nobody owns is nobody's again.
+    const u32 end = memory_.header->extensions.used_end;
+    for (u32 i = 1; i < end; ++i) {
+      if (memory_.extensions[i].next_free == tried) memory_.extensions[i].next_free = nobodys;
     }
-    ++sessions.used_count;
-    rebuild_session(i, now);
+    return false;
   }
+  const bool is_claimed = claim_extensions(session, owned);
+  check(is_claimed, "what was tried can be owned");
+  session.wheel_next = 0;
+  session.wheel_prev = 0;
+  insert_slot(session.hash, index);
+  return true;
+}
+
+void Shard::collect_free_extensions() {
+  PoolState& extensions = memory_.header->extensions;
   extensions.free_first = 0;
   extensions.used_count = 0;
   for (u32 i = extensions.used_end; i-- > 1;) {
     Extension& extension = memory_.extensions[i];
-    if (extension.next_free == UINT32_MAX) {
+    if (extension.next_free == owned) {
       extension.next_free = 0;
       ++extensions.used_count;
     } else {
@@ -338,6 +386,54 @@ void Shard::rebuild_sessions(Instant now) {
       extensions.free_first = i;
     }
   }
+}
+
+// Open sessions own what they reach. Then the closed ones, those that were closed last first.
+void Shard::rebuild_sessions(Instant now) {
+  ShardHeader& header = *memory_.header;
+  PoolState& sessions = header.sessions;
+  for (u32 i = 1; i < header.extensions.used_end; ++i) memory_.extensions[i].next_free = nobodys;
+  std::vector<u32> closed;
+  for (u32 i = 1; i < sessions.used_end; ++i) {
+    Session& session = memory_.sessions[i];
+    if (session.state == SessionState::free) continue;
+    session.hash = session_hash(session.session_id_text());
+    if (session.state == SessionState::open) rebuild_open(i, now);
+    if (session.state != SessionState::closed) continue;
+    if (session.deadline_ns > now.ns) {
+      closed.push_back(i);
+    } else {
+      session.state = SessionState::free;
+    }
+  }
+  std::stable_sort(closed.begin(), closed.end(), [&](u32 a, u32 b) {
+    return memory_.sessions[a].deadline_ns > memory_.sessions[b].deadline_ns;
+  });
+  for (const u32 index : closed) {
+    if (!rebuild_closed(index)) memory_.sessions[index].state = SessionState::free;
+  }
+  header.open_sessions += closed.size();  // queue_closed takes each of them back
+  for (std::size_t i = closed.size(); i-- > 0;) {
+    if (memory_.sessions[closed[i]].state == SessionState::closed) {
+      queue_closed(closed[i]);
+    } else {
+      --header.open_sessions;
+    }
+  }
+  sessions.free_first = 0;
+  sessions.used_count = 0;
+  for (u32 i = sessions.used_end; i-- > 1;) {
+    Session& session = memory_.sessions[i];
+    if (session.state != SessionState::free) {
+      ++sessions.used_count;
+      continue;
+    }
+    session.wheel_next = 0;
+    session.wheel_prev = 0;
+    session_link(session) = sessions.free_first;
+    sessions.free_first = i;
+  }
+  collect_free_extensions();
 }
 
 }  // namespace tollgate::ledger

@@ -91,17 +91,28 @@ class Shard {
   // Forgets closed sessions whose time is over, at most `visit_max` a call.
   u32 forget_closed(Instant now, u32 visit_max);
 
-  // Turns the wheel up to `now`, at most `visit_max` sessions a call. `expired` is called for each
-  // open session whose deadline has passed; it closes it in an operation of its own. Returns how
-  // many sessions were visited.
+  // Turns the wheel up to `now`, at most `visit_max` sessions a call; the next call goes on where
+  // this one stopped. `expired` is called for each open session whose deadline has passed, within a
+  // second after it; it closes it in an operation of its own. Returns how many sessions were
+  // visited.
+  //
+  // Only deadlines decide. If the clock jumps ahead, every session whose deadline lies before the
+  // new time ends, as if the time had passed in silence. If it jumps back, the whole wheel is
+  // looked through once and set to the new time: nothing ends before its deadline.
   template <class Expired>
   u32 turn_wheel(Instant now, u32 visit_max, Expired expired);
 
   // `expired` could not end it now: it comes again then.
   void postpone(u32 index, Instant due) { put_on_wheel(index, due); }
 
-  // Makes all derived fields anew from the journaled ones: after recovery and after a rollback.
+  // Makes all derived fields anew from the journaled ones: after recovery, after a rollback, and if
+  // needs_rebuild says so. A closed session whose time is over, or whose extensions have another
+  // owner by now, had been forgotten and is forgotten again.
   void rebuild(Instant now);
+
+  // True if the last writer died while it turned the wheel or forgot sessions, which no burst
+  // guards.
+  bool needs_rebuild() const { return memory_.header->is_turning != 0; }
 
  private:
   u64 slot_mask() const { return memory_.session_slot_count - 1; }
@@ -112,9 +123,16 @@ class Shard {
   void put_on_wheel(u32 index, Instant due);
   void take_off_wheel(u32 index);
   void forget_oldest_closed();
+  void begin_turning();
+  void end_turning();
   void rebuild_accounts();
   void rebuild_sessions(Instant now);
-  void rebuild_session(u32 index, Instant now);
+  void rebuild_open(u32 index, Instant now);
+  bool rebuild_closed(u32 index);
+  bool claim_extensions(const Session& session, u32 mark);
+  template <class Next>
+  bool claim_chain(u32 first, u32 mark, Extension::Use use, Next next);
+  void collect_free_extensions();
 
   u32 number_;
   ShardMemory memory_;
@@ -122,36 +140,35 @@ class Shard {
 
 template <class Expired>
 u32 Shard::turn_wheel(Instant now, u32 visit_max, Expired expired) {
+  constexpr i64 jitter_s = 2;  // a clock that is set right by less is waited for
   ShardHeader& header = *memory_.header;
   const i64 now_second = now.whole_seconds();
-  // After a long pause one turn of the whole wheel visits everything.
-  if (now_second - header.wheel_second > wheel_slot_count) {
+  // After a long pause, and after the clock was set back, one turn of the whole wheel visits
+  // everything.
+  if (now_second - header.wheel_second > wheel_slot_count ||
+      now_second < header.wheel_second - jitter_s) {
     header.wheel_second = now_second - wheel_slot_count;
   }
+  begin_turning();
   u32 visited = 0;
-  for (; header.wheel_second < now_second; ++header.wheel_second) {
-    u32& slot = memory_.wheel[static_cast<u64>(header.wheel_second) % wheel_slot_count];
-    // Deadlines move with every update; the session's place on the wheel only when it comes by.
-    // What belongs into this very slot again (a turn ahead) waits in `later`, to be visited once.
-    u32 later = 0;
-    while (slot != 0) {
-      if (visited++ >= visit_max) return visited;
+  bool has_more = false;
+  while (header.wheel_second < now_second && !has_more) {
+    const u32& slot = memory_.wheel[static_cast<u64>(header.wheel_second) % wheel_slot_count];
+    // Deadlines move with every update; the session's place on the wheel only when it comes by. It
+    // never goes back into this very slot, so the slot empties.
+    while (slot != 0 && !has_more) {
       const u32 index = slot;
-      Session& session = memory_.sessions[index];
       take_off_wheel(index);
-      if (session.deadline_ns <= now.ns) {
+      if (memory_.sessions[index].deadline_ns <= now.ns) {
         expired(index);
-        continue;
+      } else {
+        put_on_wheel(index, Instant{memory_.sessions[index].deadline_ns});
       }
-      session.wheel_next = later;
-      later = index;
+      has_more = ++visited >= visit_max;
     }
-    while (later != 0) {
-      const u32 index = later;
-      later = memory_.sessions[index].wheel_next;
-      put_on_wheel(index, Instant{memory_.sessions[index].deadline_ns});
-    }
+    if (slot == 0) ++header.wheel_second;
   }
+  end_turning();
   return visited;
 }
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "ledger/identity_index.hh"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+#include <unordered_map>
+
+#include "ledger/ledger_fixture.hh"
+
+namespace tollgate::ledger {
+namespace {
+
+IdentityKey key_of(u64 number) {
+  return number_key(IdentityType::msisdn, "46" + std::to_string(1'000'000'000 + number));
+}
+AccountRef account_of(u64 number) {
+  return AccountRef{static_cast<u32>(number + 1)};
+}
+
+struct Index {
+  explicit Index(u64 identities_max)
+      : space(IdentityIndex::footprint(identities_max)),
+        index(IdentityIndex::format(space.get(), identities_max)) {}
+  // Places for entries, three a line.
+  u64 capacity() const { return index.line_count() * 3; }
+
+  ZeroMemory space;
+  IdentityIndex index;
+};
+
+TEST(IdentityIndexTest, AgreesWithAMapUpToNearlyFull) {
+  Index one(100);
+  IdentityIndex& index = one.index;
+  std::mt19937_64 random(1);
+  for (const u64 percent : {30, 70, 90, 95}) {
+    std::unordered_map<u64, AccountRef> model;
+    const u64 keys = one.capacity() * 2;
+    u64 no_room = 0;
+    for (int i = 0; i < 120'000; ++i) {
+      const u64 number = random() % keys;
+      const AccountRef expected = model.contains(number) ? model[number] : AccountRef{};
+      ASSERT_EQ(index.find(key_of(number)), expected) << percent << " " << i;
+      const bool is_full = model.size() * 100 >= one.capacity() * percent;
+      if (random() % 2 == 0 && !is_full) {
+        const bool is_in = index.insert(key_of(number), account_of(number));
+        if (expected.is_none() && !is_in) ++no_room;
+        ASSERT_FALSE(is_in && !expected.is_none());
+        if (is_in) model[number] = account_of(number);
+      } else if (random() % 2 == 0 || is_full) {
+        ASSERT_EQ(index.remove(key_of(number)), !expected.is_none());
+        model.erase(number);
+      }
+      ASSERT_EQ(index.count(), model.size());
+    }
+    for (u64 number = 0; number < keys; ++number) {
+      ASSERT_EQ(!index.find(key_of(number)).is_none(), model.contains(number)) << percent;
+      index.remove(key_of(number));
+    }
+    EXPECT_EQ(index.count(), 0U);
+    EXPECT_EQ(no_room, 0U) << percent;
+  }
+}
+
+// What format promises: as many identities as were asked for find a place, also where the power of
+// two leaves no slack. Recovery refuses to start otherwise.
+TEST(IdentityIndexTest, HoldsAllThatItWasMadeFor) {
+  for (const u64 lines : {u64{2048}, u64{8192}, u64{1} << 17}) {
+    u64 identities_max = lines * 3 * 85 / 100;
+    while (IdentityIndex::footprint(identities_max) > IdentityIndex::footprint(lines * 2)) {
+      --identities_max;
+    }
+    while (IdentityIndex::footprint(identities_max) > (lines + 1) * 64) --identities_max;
+    Index one(identities_max);
+    ASSERT_EQ(one.index.line_count(), lines);
+    for (u64 i = 0; i < identities_max; ++i) {
+      ASSERT_TRUE(one.index.insert(key_of(i), account_of(i))) << lines << " " << i;
+    }
+    for (u64 i = 0; i < identities_max; ++i) ASSERT_EQ(one.index.find(key_of(i)), account_of(i));
+  }
+}
+
+TEST(IdentityIndexTest, AnIdentityIsThereOnce) {
+  Index one(100);
+  EXPECT_TRUE(one.index.insert(key_of(1), account_of(1)));
+  EXPECT_FALSE(one.index.insert(key_of(1), account_of(2)));
+  EXPECT_EQ(one.index.find(key_of(1)), account_of(1));
+  EXPECT_TRUE(one.index.remove(key_of(1)));
+  EXPECT_FALSE(one.index.remove(key_of(1)));
+}
+
+// Entries move while the reader looks; those that stay must be found at every moment, and whoever
+// is found is the right one.
+TEST(IdentityIndexTest, AReaderBesideTheWriterIsNeverWrong) {
+  Index one(100);
+  const u64 keys = one.capacity() * 85 / 100;
+  for (u64 i = 0; i < keys; i += 2) ASSERT_TRUE(one.index.insert(key_of(i), account_of(i)));
+  std::atomic<bool> stop = false;
+  std::atomic<u64> wrong = 0;
+  std::atomic<u64> missed = 0;
+  std::thread reader([&] {
+    const IdentityIndex index(one.space.get());
+    std::mt19937_64 random(2);
+    while (!stop.load()) {
+      const u64 number = random() % keys;
+      const AccountRef found = index.find(key_of(number));
+      if (!found.is_none() && found != account_of(number)) ++wrong;
+      if (found.is_none() && number % 2 == 0) ++missed;
+    }
+  });
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 400'000; ++i) {
+    const u64 number = (random() % keys) | 1;
+    if (!one.index.insert(key_of(number), account_of(number))) one.index.remove(key_of(number));
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(wrong.load(), 0U);
+  EXPECT_EQ(missed.load(), 0U);
+}
+
+// The lines lie behind a header of one line; each has its sequence in its last four octets.
+TEST(IdentityIndexTest, AWriterThatWasKilledHarmsNobody) {
+  Index one(60);
+  const u64 keys = one.capacity() * 80 / 100;
+  for (u64 i = 0; i < keys; ++i) ASSERT_TRUE(one.index.insert(key_of(i), account_of(i)));
+  std::mt19937_64 random(4);
+  for (int round = 0; round < 60; ++round) {
+    const u64 line = random() % one.index.line_count();
+    u8* begin = one.space.get() + 64 * (1 + line);
+    begin[60] |= 1;  // killed in the middle of writing one of its entries
+    const u64 half_written = 1;
+    IdentityKey lost;
+    u8* entry = begin + 16 * (random() % 3);
+    std::memcpy(&lost, entry, sizeof lost);
+    std::memcpy(entry + 8, &half_written, 8);
+    for (u64 i = 0; i < keys; ++i) {  // ends, and knows the right account or none
+      const AccountRef found = one.index.find(key_of(i));
+      ASSERT_TRUE(found.is_none() || found == account_of(i));
+    }
+    ASSERT_EQ(one.index.mend(), 1U);
+    ASSERT_EQ(one.index.mend(), 0U);
+    for (u64 i = 0; i < keys; ++i) {
+      if (one.index.find(key_of(i)).is_none()) {
+        ASSERT_TRUE(key_of(i) == lost) << "only what was being written is gone";
+        ASSERT_TRUE(one.index.insert(key_of(i), account_of(i)));
+      }
+    }
+    ASSERT_EQ(one.index.count(), keys);
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::ledger
