@@ -14,6 +14,9 @@
 
 namespace tollgate {
 
+// Of a segment that holds a Histogram.
+inline constexpr u32 histogram_layout = 1;
+
 class Histogram {
  public:
   void record(u64 value) {
@@ -37,6 +40,15 @@ class Histogram {
       return !is_last && upper_bound(i) < max_ ? upper_bound(i) : max_;
     }
     return max_;
+  }
+
+  // Calls visit(upper, count) for each step that has values, rising: `upper` is what its values do
+  // not exceed. Two readings of a growing histogram, subtracted, tell what happened between them.
+  template <class Visit>
+  void for_each_step(Visit visit) const {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (counts_[i] != 0) visit(upper_bound(i), counts_[i]);
+    }
   }
 
   void merge(const Histogram& other) {

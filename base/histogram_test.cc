@@ -33,5 +33,25 @@ TEST(HistogramTest, SmallValuesAreExactAndHugeOnesAreKept) {
   EXPECT_EQ(sum->total(), 129U);
 }
 
+TEST(HistogramTest, StepsTellWhatIsBetweenTwoReadings) {
+  const auto histogram = std::make_unique<Histogram>();
+  const auto count_of = [&](u64 wanted) {
+    u64 found = 0;
+    u64 before = 0;
+    histogram->for_each_step([&](u64 upper, u64 count) {
+      EXPECT_GT(upper, before);
+      before = upper;
+      if (upper >= wanted && found == 0) found = count;
+    });
+    return found;
+  };
+  for (int i = 0; i < 3; ++i) histogram->record(1'000);
+  EXPECT_EQ(count_of(1'000), 3U);
+  for (int i = 0; i < 4; ++i) histogram->record(1'000);
+  histogram->record(50);
+  EXPECT_EQ(count_of(1'000), 7U);
+  EXPECT_EQ(count_of(50), 1U);
+}
+
 }  // namespace
 }  // namespace tollgate

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 namespace tollgate::dataplane {
@@ -17,6 +18,9 @@ namespace tollgate::dataplane {
 namespace {
 
 bool is_running_ = false;
+bool owns_memory_ = false;  // a primary with huge pages
+std::string huge_directory_;
+std::string file_prefix_;
 
 void append(std::string& list, u32 number) {
   if (!list.empty()) list += ',';
@@ -122,6 +126,33 @@ std::vector<std::string> arguments_of(const EalOptions& options) {
   return arguments;
 }
 
+// Where huge pages may lie if the caller did not say it.
+std::vector<std::string> huge_directories() {
+  if (!huge_directory_.empty()) return {huge_directory_};
+  std::vector<std::string> all;
+  std::ifstream mounts("/proc/mounts");
+  for (std::string device, folder, kind, rest; mounts >> device >> folder >> kind;) {
+    std::getline(mounts, rest);
+    if (kind == "hugetlbfs") all.push_back(folder);
+  }
+  return all;
+}
+
+// DPDK keeps the pages of a primary as files, so that secondaries find them; at its end nobody else
+// removes them, and their memory would be gone until the next start with this prefix.
+void remove_left_files(const std::string& runtime_directory) {
+  std::error_code ignored;
+  for (const std::string& folder : huge_directories()) {
+    std::vector<std::filesystem::path> ours;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+      if (entry.path().filename().string().starts_with(file_prefix_ + "map_"))
+        ours.push_back(entry.path());
+    }
+    for (const std::filesystem::path& path : ours) std::filesystem::remove(path, ignored);
+  }
+  std::filesystem::remove_all(runtime_directory, ignored);
+}
+
 }  // namespace
 
 std::string start_eal(const EalOptions& options) {
@@ -140,13 +171,18 @@ std::string start_eal(const EalOptions& options) {
   }();
   if (result < 0) return why_not(options, rte_errno);
   is_running_ = true;
+  owns_memory_ = options.role == ProcessRole::primary && options.huge_pages;
+  huge_directory_ = options.huge_directory;
+  file_prefix_ = options.file_prefix;
   return {};
 }
 
 void stop_eal() {
   if (!is_running_) return;
   is_running_ = false;
+  const std::string runtime_directory = rte_eal_get_runtime_dir();
   rte_eal_cleanup();
+  if (owns_memory_) remove_left_files(runtime_directory);
 }
 
 bool eal_is_running() {

@@ -38,7 +38,8 @@ struct EalOptions {
 // why it did not work.
 [[nodiscard]] std::string start_eal(const EalOptions& options);
 
-// Gives everything back (a primary: the ports must be closed). After it the process may only end.
+// Gives everything back, the files of a primary's huge pages as well (a primary: the ports must be
+// closed, the secondaries gone). After it the process may only end.
 void stop_eal();
 
 // Whether start_eal has succeeded.
