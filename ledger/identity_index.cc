@@ -111,11 +111,15 @@ bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
 bool IdentityIndex::find_place(IdentityKey key, Place& place) const {
   u64 at = home(key);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
+    bool has_room = false;
     for (u32 i = 0; i < entries_per_line; ++i) {
-      if (lines()[at].key[i] != key) continue;
-      place = {at, i};
-      return true;
+      if (lines()[at].key[i] == key) {
+        place = {at, i};
+        return true;
+      }
+      has_room = has_room || lines()[at].key[i].is_none();
     }
+    if (has_room) return false;
   }
   return false;
 }
