@@ -47,6 +47,17 @@ void mark_seen(Session& session, u32 number) {
   session.update_seen |= u64{1} << (session.update_last - number);
 }
 
+// How many extensions a session takes for so many services: one a quota but for the first.
+constexpr u32 quota_extensions(u32 service_count) {
+  return service_count == 0 ? 0 : service_count - 1;
+}
+
+// And an answer with so many services: one for each three but for the first.
+constexpr u32 services_per_extension = 3;
+constexpr u32 answer_extensions(u32 service_count) {
+  return (quota_extensions(service_count) + services_per_extension - 1) / services_per_extension;
+}
+
 void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
   answer = {};
   answer.rating_group = service.rating_group;
@@ -146,10 +157,12 @@ Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView reque
     case RequestKind::update:
       ++counters_.update;
       if (session_index == 0) return Outcome::session_unknown;
+      if (!has_extensions(context, request, session_index)) return Outcome::too_busy;
       break;
     case RequestKind::termination:
       ++counters_.termination;
       if (session_index == 0) return Outcome::session_unknown;
+      if (!has_extensions(context, request, session_index)) return Outcome::too_busy;
       break;
     case RequestKind::event:
       ++counters_.event;
@@ -168,8 +181,8 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   if (request.session_id().size() > ledger::session_id_bytes_max) {
     return Outcome::session_id_too_long;
   }
-  // Extensions: one a quota but for the first, and those of the answer.
-  const u32 extensions = request.head().service_count + request.head().service_count / 3 + 1u;
+  const u32 service_count = request.head().service_count;
+  const u32 extensions = quota_extensions(service_count) + answer_extensions(service_count);
   if (!context.shard.has_free_session() || context.shard.free_extensions() < extensions) {
     ++counters_.refused_too_busy;
     return Outcome::too_busy;
@@ -187,6 +200,27 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   session.origin_host = request.head().origin_host;
   ++context.account().open_sessions;
   return Outcome::ok;
+}
+
+// Whether there is room for the quotas that the request adds and for its answer. The services are
+// only counted when the pool is nearly empty.
+bool Charger::has_extensions(const ChargeContext& context, ChargeRequestView request,
+                             u32 session_index) {
+  const u32 service_count = request.head().service_count;
+  const u32 answer = answer_extensions(service_count);
+  u32 free = context.shard.free_extensions();
+  if (free >= service_count + answer) return true;
+  const Session& session = context.shard.session(session_index);
+  const Answer& replaced = session.answers[session.answer_turn % ledger::answers_per_session];
+  free += answer_extensions(replaced.service_count);
+  u32 fresh = 0;
+  for (const ChargeService& service : request.services()) {
+    if (find_quota(context, session_index, service).quota == nullptr) ++fresh;
+  }
+  if (session.quota_count == 0) fresh = quota_extensions(fresh);
+  if (free >= fresh + answer) return true;
+  ++counters_.refused_too_busy;
+  return false;
 }
 
 void Charger::touch_head(const ChargeContext& context, u32 session_index) {
@@ -217,13 +251,23 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
     if (answer.validity_s > validity_s) validity_s = answer.validity_s;
   }
   if (is_last) {
-    close(context, session_index, ledger::ClosingCause::normal_release);
+    close(context, session_index);
+    note_charging_data(context, session_index, ledger::ClosingCause::normal_release);
+  } else if (is_refused_beginning(head, frame_.answer)) {
+    close(context, session_index);  // it never began: there is nothing to tell in a CDR
   } else {
     const Duration silence =
         validity_s != 0 ? Duration::seconds(2 * i64{validity_s}) : policy_.session_silence_max;
     session.deadline_ns = (context.op.now() + silence).ns;
   }
   store_answer(context, session_index);
+}
+
+// An INITIAL without MSCC that is refused is refused as a whole: its client sends nothing more.
+bool Charger::is_refused_beginning(const ChargeRequest& head, const Answer& answer) {
+  const bool is_part = (answer.first.flags & ledger::service_flag::is_multiple_services) != 0;
+  return head.kind == RequestKind::initial && head.service_count == 1 && !is_part &&
+         answer.first.outcome != Outcome::ok;
 }
 
 void Charger::serve_one(const ChargeContext& context, const ChargeService& service,
@@ -251,7 +295,7 @@ void Charger::serve_one(const ChargeContext& context, const ChargeService& servi
 }
 
 // The session gives all back and is from now on only a memory of its answers.
-void Charger::close(const ChargeContext& context, u32 session_index, ledger::ClosingCause cause) {
+void Charger::close(const ChargeContext& context, u32 session_index) {
   Session& session = context.shard.session(session_index);
   if (session.quota_count != 0) {
     const QuotaPlace first{&session.quota, Pool::session, session_index};
@@ -270,7 +314,6 @@ void Charger::close(const ChargeContext& context, u32 session_index, ledger::Clo
   }
   session.state = SessionState::closed;
   session.deadline_ns = (context.op.now() + policy_.closed_linger).ns;
-  note_charging_data(context, session_index, cause);
   context.shard.queue_closed(session_index);
   --context.account().open_sessions;
 }
@@ -333,11 +376,10 @@ void Charger::store_answer(const ChargeContext& context, u32 session_index) {
   const u32 count = frame_.answer.service_count;
   u32 next = 0;
   // From the last piece to the first, so that each knows its successor.
-  constexpr u32 per_piece = 3;
-  for (u32 piece = count > 1 ? (count - 1 + per_piece - 1) / per_piece : 0; piece-- > 0;) {
+  constexpr u32 per_piece = services_per_extension;
+  for (u32 piece = answer_extensions(count); piece-- > 0;) {
     const u32 index = context.shard.take_extension();
-    if (index == 0)
-      break;  // then a repetition is told less, which it will notice; see begin_session
+    check(index != 0, "begin_session or has_extensions asked for room");
     ledger::Extension& extension = context.shard.extension(index);
     context.op.change_all(extension, Pool::extension, index);
     extension.use = ledger::Extension::Use::services;
@@ -388,9 +430,10 @@ void Charger::drop(ledger::Shard& shard, ledger::Operation& op, const rating::Im
                               .service_context = session.service_context};
   touch_head(context, session_index);
   const bool is_silent = session.deadline_ns <= op.now().ns;
-  close(context, session_index,
-        is_silent ? ledger::ClosingCause::abnormal_release
-                  : ledger::ClosingCause::management_intervention);
+  close(context, session_index);
+  note_charging_data(context, session_index,
+                     is_silent ? ledger::ClosingCause::abnormal_release
+                               : ledger::ClosingCause::management_intervention);
 }
 
 }  // namespace tollgate::app

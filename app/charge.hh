@@ -61,12 +61,15 @@ class Charger {
                             u32 session_index);
   ledger::Outcome begin_session(const ChargeContext& context, ChargeRequestView request,
                                 u32& session_index);
+  bool has_extensions(const ChargeContext& context, ChargeRequestView request, u32 session_index);
+  static bool is_refused_beginning(const ChargeRequest& head, const ledger::Answer& answer);
   void serve(const ChargeContext& context, ChargeRequestView request, u32 session_index);
   void serve_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
                  bool is_last, ledger::ServiceAnswer& answer);
   ledger::Outcome event(const ChargeContext& context, ChargeRequestView request);
   ledger::Outcome carry_out_event(const ChargeContext& context, ChargeRequestView request);
-  void close(const ChargeContext& context, u32 session_index, ledger::ClosingCause cause);
+  void add_cost(Unit currency, Money cost);
+  void close(const ChargeContext& context, u32 session_index);
   void note_charging_data(const ChargeContext& context, u32 session_index,
                           ledger::ClosingCause cause);
   void store_answer(const ChargeContext& context, u32 session_index);

@@ -198,6 +198,7 @@ Outcome Commander::top_up(Shard& shard, Operation& op, const Command& command) {
 Outcome Commander::adjust(Shard& shard, Operation& op, const Command& command) {
   const NewBucket& change = command.buckets[0];
   if (command.bucket_count != 1 || change.amount.is_zero()) return Outcome::amount_invalid;
+  if (change.amount.count == INT64_MIN) return Outcome::amount_overflow;  // it has no opposite
   const u32 bucket = first_bucket_of(shard, command.account.index(), change.unit, op.now_second());
   if (bucket == 0) {
     return change.amount.is_positive() ? top_up(shard, op, command) : Outcome::bucket_unknown;
@@ -244,6 +245,7 @@ Outcome Commander::transfer(Shard& shard, Operation& op, const Command& command)
 
 Outcome Commander::drop_session(Shard& shard, Operation& op, const rating::Image& image,
                                 const Command& command) {
+  if (command.session_id_bytes > command.session_id.size()) return Outcome::session_unknown;
   const std::string_view text(command.session_id.data(), command.session_id_bytes);
   const u32 index = shard.find_session(Shard::session_hash(text), text);
   if (index == 0) return Outcome::session_unknown;

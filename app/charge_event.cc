@@ -45,7 +45,15 @@ struct EventPlan {
   const rating::Rule* rule = nullptr;  // nullptr: a refund of so much money
   Quantity quantity;
   Money cost;
+  Unit currency = Unit::none;
 };
+
+// Money without a currency is that of the plan.
+Unit refund_currency(const ChargeContext& context, const ChargeService& service) {
+  if (service.money_unit != Unit::none) return service.money_unit;
+  const rating::Plan* plan = context.image.find_plan(context.account().plan);
+  return plan != nullptr ? plan->currency : Unit::none;
+}
 
 EventPlan plan_service(const ChargeContext& context, EventAction action,
                        const ChargeService& service) {
@@ -53,12 +61,14 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
   const bool is_refund = action == EventAction::refund_account;
   if (is_refund && (service.asked_kinds & unit_bit::money) != 0) {
     plan.cost = service.asked.money;
+    plan.currency = refund_currency(context, service);
     if (!plan.cost.is_positive()) plan.outcome = Outcome::amount_invalid;
     return plan;
   }
   const ServiceRule found = find_rule(context, service);
   plan.outcome = found.outcome;
   plan.rule = found.rule;
+  if (found.rule != nullptr) plan.currency = found.rule->currency;
   if (plan.outcome != Outcome::ok) return plan;
   plan.outcome = event_quantity(*found.rule, service, plan.quantity);
   if (plan.outcome != Outcome::ok) return plan;
@@ -97,10 +107,8 @@ Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) 
     any_possible = any_possible || plan.outcome == Outcome::ok;
     const bool is_part = (service.flags & ledger::service_flag::is_multiple_services) != 0;
     if (plan.outcome != Outcome::ok && !is_part) refusal = plan.outcome;
-    if (plan.rule != nullptr && plan.rule->currency != Unit::none) {
-      frame_.answer.cost_unit = plan.rule->currency;
-      Money sum;
-      if (add(frame_.answer.cost, plan.cost, sum)) frame_.answer.cost = sum;
+    if (head.action == EventAction::price_enquiry && plan.outcome == Outcome::ok) {
+      add_cost(plan.currency, plan.cost);
     }
   }
   frame_.answer.type = static_cast<u8>(head.kind);
@@ -112,6 +120,14 @@ Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) 
   }
   if (head.action == EventAction::price_enquiry || !any_possible) return refusal;
   return carry_out_event(context, request);
+}
+
+// Cost-Information of the answer: what was paid (or would be) in money, over all its services.
+void Charger::add_cost(Unit currency, Money cost) {
+  if (currency == Unit::none) return;
+  frame_.answer.cost_unit = currency;
+  Money sum;
+  if (add(frame_.answer.cost, cost, sum)) frame_.answer.cost = sum;
 }
 
 Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView request) {
@@ -127,8 +143,8 @@ Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView
     answer.outcome = plan.outcome;
     if (plan.outcome != Outcome::ok) continue;
     if (request.head().action == EventAction::refund_account) {
-      const Unit currency = plan.rule != nullptr ? plan.rule->currency : service.money_unit;
-      answer.outcome = refund_money(context, currency, Amount{plan.cost.count});
+      answer.outcome = refund_money(context, plan.currency, Amount{plan.cost.count});
+      if (answer.outcome == Outcome::ok) add_cost(plan.currency, plan.cost);
       continue;
     }
     const QuotaPlace place = add_quota(context, session_index, service);
@@ -142,9 +158,11 @@ Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView
     answer.kind = kind_of(*plan.rule);
     answer.granted = plan.quantity;
     answer.has_grant = true;
+    add_cost(plan.currency, place.quota->cost);
   }
   touch_head(context, session_index);
-  close(context, session_index, ledger::ClosingCause::normal_release);
+  close(context, session_index);
+  note_charging_data(context, session_index, ledger::ClosingCause::normal_release);
   store_answer(context, session_index);
   return Outcome::ok;
 }

@@ -83,11 +83,15 @@ std::string text_of_units(const diameter::Units& units) {
   if (units.has(diameter::unit_output_octets)) text += " out " + octets_text(units.output_octets);
   if (units.has(diameter::unit_time)) text += fmt::format(" {}s", units.time_s);
   if (units.has(diameter::unit_service_specific)) {
-    text += fmt::format(" {}event{}", units.service_specific,
-                        units.service_specific == 1 ? "" : "s");
+    text +=
+        fmt::format(" {}event{}", units.service_specific, units.service_specific == 1 ? "" : "s");
   }
   if (units.has(diameter::unit_money)) {
-    text += " " + to_text(Amount{units.money.digits}, money_unit(units.money.currency_code));
+    // Without Currency-Code it is the account's own.
+    const Unit unit = money_unit(units.money.currency_code);
+    text +=
+        " " + (units.money.currency_code == 0 ? to_decimal(Amount{units.money.digits}, Unit::eur)
+                                              : to_text(Amount{units.money.digits}, unit));
   }
   return text;
 }
@@ -313,8 +317,8 @@ std::string ChargeTable::tell_again(const Words& words) {
 
 std::vector<u8> ChargeTable::encode(const std::vector<u64>& frame, const AnswerFrame& answer) {
   static AnswerScratch scratch;
-  const ChargeRequestView request(Bytes(reinterpret_cast<const u8*>(frame.data()),
-                                        frame.size() * 8));
+  const ChargeRequestView request(
+      Bytes(reinterpret_cast<const u8*>(frame.data()), frame.size() * 8));
   const KeptRequest kept{.hop_by_hop = 1,
                          .end_to_end = 2,
                          .number = request.head().number,
@@ -329,7 +333,8 @@ std::vector<u8> ChargeTable::encode(const std::vector<u64>& frame, const AnswerF
 std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_group) const {
   std::string text;
   if (with_group && mscc.rating_group) text += fmt::format(" rg {}", *mscc.rating_group);
-  if (with_group && mscc.service_identifier) text += fmt::format(" si {}", *mscc.service_identifier);
+  if (with_group && mscc.service_identifier)
+    text += fmt::format(" si {}", *mscc.service_identifier);
   if (mscc.result_code != diameter::ResultCode::success) {
     text += fmt::format(" {}", static_cast<u32>(mscc.result_code));
   }

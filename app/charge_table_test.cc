@@ -103,7 +103,7 @@ TEST(ChargeTable, time_and_events_at_command_level) {
     balance A EUR                                -> free 0.90 held 0.10 used 0.00
     update  C1 used 61s ask 60s                  -> 2001 grant 60s       # 0.11, then to 0.21
     balance A EUR                                -> free 0.79 held 0.10 used 0.11
-    update  C1 used 60s ask 3600s                -> 2001 grant 474s final terminate  # 121 s 0.21, 595 s 1.00
+    update  C1 used 60s ask 3600s                -> 2001 grant 479s final terminate  # 121 s 0.21, 600 s 1.00
     balance A EUR                                -> free 0.00 held 0.79 used 0.21
     terminate C1 used 5s                         -> 2001                 # 126 s: 0.21
     balance A EUR                                -> free 0.79 held 0.00 used 0.21
@@ -124,7 +124,7 @@ TEST(ChargeTable, a_session_may_begin_without_a_service) {
     terminate S1                                 -> 2001
     balance A EUR                                -> free 1.00 held 0.00 used 0.00
     cdr S1                                       -> normal rg 10 used 0octets
-    initial S2 A data mscc ask any               -> 2001 grant 9MiB final terminate
+    initial S2 A data mscc ask any               -> 2001 grant 10000KiB final terminate  # 100 blocks
   )");
 }
 
@@ -146,10 +146,9 @@ TEST(ChargeTable, what_was_used_beyond_the_grant_is_owed) {
   expect(R"(
     account A plan prepaid balance 0.05EUR
     initial S1 A data rg 10 ask 10MiB            -> 2001 grant 500KiB final terminate
-    update S1 rg 10 used 1MiB ask any            -> 2001 4012                 # 11 blocks
+    update S1 rg 10 used 1MiB ask any            -> 2001 grant 76KiB final terminate  # of the 11th block
     balance A EUR                                -> free -0.06 held 0.00 used 0.11
     top-up A 0.05EUR                             -> ok balance -0.01EUR
-    update S1 rg 10 ask any                      -> 2001 grant 76KiB final terminate  # of the 11th block
     update S1 rg 10 used 76KiB ask any           -> 2001 4012
     top-up A 0.03EUR                             -> ok balance 0.02EUR
     update S1 rg 10 ask any                      -> 2001 grant 200KiB final terminate
@@ -170,7 +169,8 @@ TEST(ChargeTable, credit_reaches_as_far_as_its_limit) {
     set A limit 1.00EUR                          -> ok
     update S2 rg 10 ask 1MiB                     -> 2001 grant 1MiB
     set A limit 0.00EUR                          -> ok
-    update S2 rg 10 used 1MiB ask 1MiB           -> 2001 4012
+    update S2 rg 10 used 1MiB ask 1MiB           -> 2001 grant 76KiB final terminate
+    update S2 rg 10 used 76KiB ask 1MiB          -> 2001 4012
     balance A EUR                                -> free -0.14 held 0.00 used 0.14
   )");
 }
@@ -254,10 +254,10 @@ TEST(ChargeTable, a_call_with_minutes_and_then_money) {
   expect(R"(
     account A plan data-pack balance 30s priority 5 balance 1.00EUR priority 9
     initial C1 A voice rg 1 ask any              -> 2001 grant 60s    # 30 s, then 0.05 + 0.06
-    buckets A                                    -> 0.0/30.0/0.0seconds 0.89/0.11/0.00EUR
+    buckets A                                    -> 0/30/0seconds 0.89/0.11/0.00EUR
     update C1 rg 1 used 60s ask 600s             -> 2001 grant 445s final terminate # 475 s: 1.00
     terminate C1 rg 1 used 1s                    -> 2001              # 0.05 + 31 x 0.002 = 0.112
-    buckets A                                    -> 0.0/0.0/30.0seconds 0.88/0.00/0.12EUR
+    buckets A                                    -> 0/0/30seconds 0.88/0.00/0.12EUR
   )");
 }
 

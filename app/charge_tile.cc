@@ -11,16 +11,30 @@ namespace {
 using ledger::Operation;
 using ledger::Shard;
 
-// What the entry of a request is at most: the session (62 words), a bucket or two a service, a
-// quota, its parts of the answer and of the charging data.
-u64 entry_bytes_bound(const ChargeRequest& request) {
-  constexpr u64 base = 1600;
-  constexpr u64 per_service = 420;
-  return base + per_service * request.service_count;
-}
-static_assert(1600 + 420 * ledger::services_per_request_max <= ledger::entry_bytes_max);
+// What the entry of a request is at most: the session and the head of its charging data, four words
+// of every bucket that the account may have (what was used is taken wherever it is); and for each
+// service its quota and its parts of the answer. A TERMINATION lets go of all quotas of its
+// session, whichever of them it speaks of, and tells of them.
+constexpr u64 entry_bytes_base = 1024 + 32 * ledger::buckets_per_account_max;
+constexpr u64 entry_bytes_per_service = 420;
+constexpr u64 entry_bytes_of_end = 200 * ledger::quotas_per_session_max;
+static_assert(entry_bytes_base + entry_bytes_per_service * ledger::services_per_request_max <=
+                  ledger::entry_bytes_max,
+              "the largest request has an entry");
 
-constexpr u64 command_entry_bytes = 4096;
+u64 entry_bytes_bound(const ChargeRequest& request) {
+  const bool may_end = request.kind == RequestKind::termination;
+  const u64 bytes = entry_bytes_base + (may_end ? entry_bytes_of_end : 0) +
+                    entry_bytes_per_service * request.service_count;
+  return bytes < ledger::entry_bytes_max ? bytes : ledger::entry_bytes_max;
+}
+
+// Of a command: an account with all its buckets; one that ends a session as much as any request.
+u64 entry_bytes_bound(const ledger::Command& command) {
+  if (command.kind == ledger::CommandKind::drop_session) return ledger::entry_bytes_max;
+  return 1024 + 2 * sizeof(ledger::Bucket) * ledger::buckets_per_account_max;
+}
+
 constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
 
 constexpr u32 wheel_visits_max = 256;    // sessions looked at in one housekeeping of a shard
@@ -36,14 +50,15 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       journal_(options.journal_link),
       burst_(*options.undo, memory_.base(), journal_),
       charger_(options_.policy, counters),
-      commander_(charger_),
-      control_(options.control_link) {
-  const bool was_open =
-      ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link);
+      commander_(charger_) {
+  const bool was_open = ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
+                                               options.control_link);
   if (was_open) memory_.header().rollback_count.fetch_add(1);
+  control_ = LinkConsumer(options.control_link);  // where recovery left it
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
-    if (was_open && owns(number)) shards_.back()->rebuild(now);
+    if (!owns(number)) continue;
+    if (was_open || shards_.back()->needs_rebuild()) shards_.back()->rebuild(now);
   }
   for (LinkMemory* link : options.net_links) nets_.emplace_back(link);
   load_tariff();
@@ -158,19 +173,22 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
   if (!control_.next(frame)) return 0;
   control_.rewind(before);
   burst_.begin();
-  while (work < burst_max && burst_.has_room(command_entry_bytes * (work + 1))) {
+  while (work < burst_max) {
     before = control_.position();
     if (!control_.next(frame)) break;
     check(frame.size() == sizeof(ledger::Command), "control writes whole commands");
     const auto& command = *reinterpret_cast<const ledger::Command*>(frame.data());
+    if (!burst_.has_room(entry_bytes_bound(command))) {
+      control_.rewind(before);
+      break;
+    }
     Shard& owner = shard(command.shard);
     Operation op(burst_, owner.number(), owner.header(), turn.now);
     commander_.carry_out(owner, op, image_, command, journal_has_room());
     ++counters_.commands;
     ++work;
   }
-  burst_.commit();
-  control_.release();
+  burst_.commit(&control_);
   return work;
 }
 

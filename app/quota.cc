@@ -3,6 +3,8 @@
 
 #include "app/quota.hh"
 
+#include <limits>
+
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -36,6 +38,13 @@ Quantity default_size(rating::Meter meter) {
   return {};
 }
 
+// Counts for charging data: at the end of their range they stay there.
+template <class Count>
+void count_up(Count& sum, i64 more) {
+  Count next{};
+  sum = __builtin_add_overflow(sum, more, &next) ? std::numeric_limits<Count>::max() : next;
+}
+
 // The value of `units` in the unit of the meter. Totals win over their parts (interop: some clients
 // send all three, some only the parts).
 bool quantity_in(rating::Meter meter, u8 kinds, const ServiceUnits& units, Quantity& quantity) {
@@ -58,6 +67,12 @@ bool quantity_in(rating::Meter meter, u8 kinds, const ServiceUnits& units, Quant
       return (kinds & unit_bit::money) != 0;
   }
   return false;
+}
+
+// Money is only understood in the currency of the rule, or without one.
+bool is_currency_of(const rating::Rule& rule, const ChargeService& service) {
+  if (rule.meter != rating::Meter::money) return true;
+  return service.money_unit == Unit::none || service.money_unit == rule.currency;
 }
 
 // A bucket that may pay, and how much it can pay now.
@@ -105,13 +120,18 @@ void consider(const ChargeContext& context, u32 index, u32 source_number, Payers
 }
 
 // The credit limit extends the last money bucket, and counts from zero: a debt eats it up.
-void extend_by_credit(const ChargeContext& context, u32 source_number, Payers& payers) {
+void extend_by_credit(const ChargeContext& context, u32 source_number, u32 payers_wanted,
+                      Payers& payers) {
   const i64 limit = context.account().credit_limit;
-  if (limit == 0 || payers.last_money == 0 || payers.count >= Payers::payers_max) return;
+  if (limit == 0 || payers.last_money == 0) return;
   const Bucket& last = context.shard.bucket(payers.last_money);
   const i64 debt = last.balance.is_negative() ? last.balance.count : 0;
   const Amount credit{limit + debt};
   if (!credit.is_positive()) return;
+  if (payers.count >= payers_wanted) {
+    payers.is_cut = true;
+    return;
+  }
   Amount sum;
   if (!add(payers.available[source_number], credit, sum)) return;
   payers.available[source_number] = sum;
@@ -137,9 +157,7 @@ Payers find_payers(const ChargeContext& context, const rating::Rule& rule, u32 p
         payers.is_cut = true;
       }
     }
-    if (source.is_money() && payers.count < payers_wanted) {
-      extend_by_credit(context, number, payers);
-    }
+    if (source.is_money()) extend_by_credit(context, number, payers_wanted, payers);
     ++number;
   }
   return payers;
@@ -236,10 +254,10 @@ HeldBuckets held_buckets(const Quota& quota) {
 }
 
 void count_report(const ChargeService& service, Quota& quota) {
-  quota.used_input_octets += service.used.input_octets;
-  quota.used_output_octets += service.used.output_octets;
-  quota.used_seconds += service.used.time_s;
-  quota.used_events += static_cast<u32>(service.used.specific);
+  count_up(quota.used_input_octets, service.used.input_octets);
+  count_up(quota.used_output_octets, service.used.output_octets);
+  count_up(quota.used_seconds, service.used.time_s);
+  count_up(quota.used_events, service.used.specific);
 }
 
 bool is_service(const Quota& quota, const ChargeService& service) {
@@ -336,11 +354,13 @@ ServiceRule find_rule(const ChargeContext& context, const ChargeService& service
 }
 
 bool used_quantity(const rating::Rule& rule, const ChargeService& service, Quantity& quantity) {
-  return quantity_in(rule.meter, service.used_kinds, service.used, quantity);
+  return is_currency_of(rule, service) &&
+         quantity_in(rule.meter, service.used_kinds, service.used, quantity);
 }
 
 bool asked_quantity(const rating::Rule& rule, const ChargeService& service, Quantity& quantity) {
-  return quantity_in(rule.meter, service.asked_kinds, service.asked, quantity);
+  return is_currency_of(rule, service) &&
+         quantity_in(rule.meter, service.asked_kinds, service.asked, quantity);
 }
 
 QuotaPlace find_quota(const ChargeContext& context, u32 session_index,
@@ -425,7 +445,10 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
   if (used.is_negative()) return Outcome::amount_invalid;
   if (used.is_zero()) return Outcome::ok;
-  if (rule.verdict != rating::Verdict::charged) return remember_free(used, quota);
+  if (rule.verdict != rating::Verdict::charged) {
+    quota.kind = kind_of(rule);
+    return remember_free(used, quota);
+  }
 
   const Payers payers = find_payers(context, rule, Payers::payers_max, held);
   const rating::Coverage coverage = rating::cover(
@@ -456,6 +479,10 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   }
   Quantity wanted = rating::grant_size(rule.grant, asked);
   if (wanted.is_zero()) wanted = default_size(rule.meter);
+  if (!wanted.is_positive()) {
+    answer.outcome = Outcome::unit_mismatch;  // of money nobody knows how much
+    return;
+  }
   quota.kind = kind_of(rule);
   quota.validity_s = rule.grant.validity_seconds;
   if (rule.verdict == rating::Verdict::free) {

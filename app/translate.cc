@@ -14,11 +14,12 @@ using ledger::Outcome;
 
 constexpr i32 money_exponent = -6;  // millionths
 constexpr i64 ms_per_second = 1000;
+constexpr u32 currency_code_max = 999;  // ISO 4217 has three digits
 
 // digits * 10^exponent in millionths. False if it does not fit, or is finer than a millionth.
 bool money_of(const diameter::MoneyValue& value, Money& money) {
   i64 micros = value.digits;
-  i32 steps = value.exponent - money_exponent;
+  i64 steps = i64{value.exponent} - money_exponent;
   for (; steps > 0 && micros != 0; --steps) {
     if (__builtin_mul_overflow(micros, i64{10}, &micros)) return false;
   }
@@ -66,7 +67,12 @@ bool add_units(const diameter::Units& from, u8& kinds, ServiceUnits& units, Unit
   if (!from.has(diameter::unit_money)) return true;
   Money money;
   if (!money_of(from.money, money) || !add(units.money, money, units.money)) return false;
-  if (from.money.currency_code != 0) money_unit = tollgate::money_unit(from.money.currency_code);
+  if (from.money.currency_code == 0) return true;
+  // A number that is no currency must not become the unit of something else; two do not add up.
+  if (from.money.currency_code > currency_code_max) return false;
+  const Unit unit = tollgate::money_unit(from.money.currency_code);
+  if (money_unit != Unit::none && money_unit != unit) return false;
+  money_unit = unit;
   return true;
 }
 
@@ -176,6 +182,17 @@ AnswerMscc mscc_of(const ledger::ServiceAnswer& answer, Unit currency, const rat
     mscc.unit_quota_threshold = answer.threshold;
   }
   return mscc;
+}
+
+// Whether all that was asked about can be paid. What cannot even be priced is told as such.
+Outcome balance_outcome(const AnswerFrame& frame) {
+  Outcome outcome = frame.answer.outcome;
+  for (u32 i = 0; i < frame.answer.service_count; ++i) {
+    const Outcome of_service = frame.service(i).outcome;
+    if (of_service == Outcome::ok) continue;
+    if (outcome == Outcome::ok || outcome == Outcome::credit_limit_reached) outcome = of_service;
+  }
+  return outcome;
 }
 
 // Without MSCC the one service's outcome is that of the whole.
@@ -310,10 +327,14 @@ std::size_t encode_charge_answer(const AnswerParts& parts, AnswerScratch& scratc
   answer.result_code = result_code_of(whole_outcome(stored));
   code = answer.result_code;
   if ((stored.flags & ledger::answer_flag::check_balance) != 0) {
-    const bool is_enough = stored.service_count == 0 || stored.first.outcome == Outcome::ok;
-    answer.check_balance = is_enough ? diameter::CheckBalanceResult::enough_credit
-                                     : diameter::CheckBalanceResult::no_credit;
-    answer.result_code = ResultCode::success;
+    const Outcome outcome = balance_outcome(parts.frame);
+    if (outcome == Outcome::ok) {
+      answer.check_balance = diameter::CheckBalanceResult::enough_credit;
+    } else if (outcome == Outcome::credit_limit_reached) {
+      answer.check_balance = diameter::CheckBalanceResult::no_credit;
+    }
+    const bool is_told = answer.check_balance != diameter::CheckBalanceResult::none;
+    answer.result_code = is_told ? ResultCode::success : result_code_of(outcome);
     code = answer.result_code;
   } else if (diameter::is_success(code)) {
     const bool is_part = (stored.first.flags & ledger::service_flag::is_multiple_services) != 0;
