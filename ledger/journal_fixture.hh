@@ -77,15 +77,14 @@ class MemoryStorage final : public JournalStorage {
 inline std::vector<u8> make_entry(u64 sequence, u64 number, u64 filling_words = 0) {
   const u64 words = 1 + filling_words;
   std::vector<u8> entry(sizeof(EntryHeader) + sizeof(PartHeader) + words * 8);
-  const EntryHeader header{
-      .bytes = static_cast<u32>(entry.size()),
-      .kind = sequence == 0 ? EntryKind::answer_only : EntryKind::request,
-      .shard = 1,
-      .part_count = 1,
-      .sequence = sequence,
-      .tag = AnswerTag::net(1, number),
-      .answer_at = (sizeof(EntryHeader) + sizeof(PartHeader)) / 8,
-      .answer_words = static_cast<u16>(words)};
+  const EntryHeader header{.bytes = static_cast<u32>(entry.size()),
+                           .kind = sequence == 0 ? EntryKind::answer_only : EntryKind::request,
+                           .shard = 1,
+                           .part_count = 1,
+                           .sequence = sequence,
+                           .tag = AnswerTag::net(1, number),
+                           .answer_at = (sizeof(EntryHeader) + sizeof(PartHeader)) / 8,
+                           .answer_words = static_cast<u16>(words)};
   const PartHeader part{.index = static_cast<u32>(NoteKind::answer),
                         .pool = Pool::note,
                         .word_count = static_cast<u16>(words)};

@@ -311,6 +311,7 @@ TEST_F(JournalWriterTest, ManyKillsNeitherLoseNorReorderAnything) {
   std::mt19937_64 random(7);
   u64 sequence = 0;
   u64 kills = 0;
+  std::vector<u64> sequence_of{0};  // by number of entry: the last effect up to it
   for (int step = 0; step < 12'000; ++step) {
     const u64 dice = random() % 100;
     takes = random() % 4 == 0 ? random() % 5 : UINT64_MAX;
@@ -322,8 +323,15 @@ TEST_F(JournalWriterTest, ManyKillsNeitherLoseNorReorderAnything) {
       } else {
         --number;
       }
+      sequence_of.resize(number + 1, sequence);
     } else if (dice < 75) {
+      const std::size_t before = released.size();
       poll();
+      if (released.size() != before && random() % 16 == 0) {
+        const std::vector<u64> durable = on_disk();
+        const u64 last = durable.empty() ? 0 : durable.back();
+        ASSERT_LE(sequence_of[released.back()], last) << "told before it was on disk";
+      }
     } else if (dice < 95) {
       if (!storage->in_flight.empty()) storage->finish(random() % storage->in_flight.size(), true);
     } else if (dice < 97) {
