@@ -60,6 +60,12 @@ pid_t spawn(const Config& config, const Child& child) {
   ::_exit(127);
 }
 
+// How a child ended, from what waitpid tells.
+std::string how_text(int how) {
+  if (WIFSIGNALED(how)) return fmt::format("signal {}", WTERMSIG(how));
+  return fmt::format("status {}", WEXITSTATUS(how));
+}
+
 // What `tollctl stats` shows and tests kill.
 void write_processes(const Config& config, const std::vector<Child>& children) {
   const std::string path = config.state_folder + "/processes.json";
@@ -135,7 +141,7 @@ class Supervisor {
     stop_all();
     keepers_stop_.store(true);
     keeper.join();
-    return status;
+    return status == 0 && has_crashed_ ? 1 : status;
   }
 
  private:
@@ -151,10 +157,7 @@ class Supervisor {
         child.window_begin = now;
         child.restart_count = 0;
       }
-      const bool is_signal = WIFSIGNALED(how);
-      say(fmt::format("{} ended ({} {}): starting it again", child.name,
-                      is_signal ? "signal" : "status",
-                      is_signal ? WTERMSIG(how) : WEXITSTATUS(how)));
+      say(fmt::format("{} ended ({}): starting it again", child.name, how_text(how)));
       if (++child.restart_count > restarts_max) {
         say(fmt::format("{} ended {} times within a minute: giving up; what it printed says why",
                         child.name, child.restart_count));
@@ -191,15 +194,19 @@ class Supervisor {
     }
     const Instant deadline = clock_.now() + stop_patience;
     for (Child* child : waiting) {
-      while (::waitpid(child->pid, nullptr, WNOHANG) == 0) {
+      int how = 0;
+      while (::waitpid(child->pid, &how, WNOHANG) == 0) {
         nap(2);
         if (clock_.now() < deadline) continue;
         say(fmt::format("{} does not stop: killing it", child->name));
         ::kill(child->pid, SIGKILL);
-        ::waitpid(child->pid, nullptr, 0);
+        ::waitpid(child->pid, &how, 0);
         break;
       }
       child->pid = 0;
+      if (how == 0) continue;
+      say(fmt::format("{} ended with {} instead of stopping", child->name, how_text(how)));
+      has_crashed_ = true;
     }
   }
 
@@ -208,6 +215,7 @@ class Supervisor {
   Clock clock_;
   std::vector<Child> children_;
   std::atomic<bool> keepers_stop_ = false;
+  bool has_crashed_ = false;
 };
 
 std::string start_dpdk(const Config& config, dataplane::Port& port) {
@@ -249,8 +257,8 @@ int run_launcher(const Config& config, const std::atomic<bool>& stop) {
 }
 
 int run_core(const Config& config, u32 core, const std::atomic<bool>& stop) {
+  dataplane::Port port;  // outlives the tiles that poll it
   CoreProcess process(config, core);
-  dataplane::Port port;
   std::string why;
   pin(config.cores[core].cpu);
   if (process.has_net()) {

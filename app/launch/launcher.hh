@@ -19,7 +19,8 @@
 
 namespace tollgate::app {
 
-// The exit status: 0 stopped as asked, 2 could not start (standard error says why), 1 gave up.
+// The exit status: 0 stopped as asked, 2 could not start (standard error says why), 1 gave up, or a
+// process did not end as it should when it was stopped.
 int run_launcher(const Config& config, const std::atomic<bool>& stop);
 int run_single_process(const Config& config, const std::atomic<bool>& stop);
 
