@@ -25,6 +25,7 @@ struct Connection {
   diameter::Framer framer;
   diameter::PeerConnection peer;
   u64 origin_host = 0;  // hash of the peer's name, once it is known
+  Instant opened;
   u64 requests = 0;
   u64 answers = 0;
   bool is_ending = false;  // closed by us: what it still sends is thrown away

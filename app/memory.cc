@@ -10,11 +10,6 @@
 namespace tollgate::app {
 namespace {
 
-struct Plan {
-  Segment* segment;
-  Segment::Options options;
-};
-
 // The segments that there is one of for each tile of a kind.
 struct Row {
   std::string_view word;
@@ -51,18 +46,37 @@ void for_each_segment(const Config& config, Fn fn) {
       fn(options_of(config, fmt::format("{}{}", row.word, i), row.bytes, row.layout));
     }
   }
+  for (u32 i = 0; i < config.tile_count(TileKind::net); ++i) {
+    fn(options_of(config, fmt::format("peers{}", i), StatusTable::footprint(config.connections_max),
+                  StatusTable::layout));
+  }
 }
+
+const StatusTable::Columns peer_columns = {
+    .texts = {"remote", "origin_host", "origin_realm", "state"},
+    .numbers = {"requests", "answers", "opened_ns"}};
 
 }  // namespace
 
-std::string ApplianceMemory::create(const Config& config, u64 appliance) {
+void ApplianceMemory::resize(const Config& config) {
   undo_.resize(config.tile_count(TileKind::charge));
   journal_.resize(config.tile_count(TileKind::journal));
   latency_.resize(config.tile_count(TileKind::net));
+  peers_.resize(config.tile_count(TileKind::net));
+}
+
+// In the order of for_each_segment.
+std::vector<Segment*> ApplianceMemory::all() {
   std::vector<Segment*> segments = {&ledger_, &index_, &tariff_, &links_, &counters_};
-  for (auto* list : {&undo_, &journal_, &latency_}) {
+  for (auto* list : {&undo_, &journal_, &latency_, &peers_}) {
     for (Segment& segment : *list) segments.push_back(&segment);
   }
+  return segments;
+}
+
+std::string ApplianceMemory::create(const Config& config, u64 appliance) {
+  resize(config);
+  const std::vector<Segment*> segments = all();
   std::string why;
   std::size_t next = 0;
   for_each_segment(config, [&](const Segment::Options& options) {
@@ -75,24 +89,19 @@ std::string ApplianceMemory::create(const Config& config, u64 appliance) {
   VersionedBlob::format(tariff_.data(), config.tariff_bytes_max);
   format_link_table(links_, links_of(config));
   format_counters(counters_, counters_of(config));
+  for (Segment& segment : peers_) {
+    StatusTable::format(segment.data(), config.connections_max, peer_columns);
+  }
   return {};
 }
 
 void ApplianceMemory::seal() {
-  for (Segment* segment : {&ledger_, &index_, &tariff_, &links_, &counters_}) segment->seal();
-  for (auto* list : {&undo_, &journal_, &latency_}) {
-    for (Segment& segment : *list) segment.seal();
-  }
+  for (Segment* segment : all()) segment->seal();
 }
 
 std::string ApplianceMemory::join(const Config& config) {
-  undo_.resize(config.tile_count(TileKind::charge));
-  journal_.resize(config.tile_count(TileKind::journal));
-  latency_.resize(config.tile_count(TileKind::net));
-  std::vector<Segment*> segments = {&ledger_, &index_, &tariff_, &links_, &counters_};
-  for (auto* list : {&undo_, &journal_, &latency_}) {
-    for (Segment& segment : *list) segments.push_back(&segment);
-  }
+  resize(config);
+  const std::vector<Segment*> segments = all();
   std::string why;
   std::size_t next = 0;
   for_each_segment(config, [&](const Segment::Options& options) {

@@ -11,6 +11,7 @@
 //   <name>.undo<C>    the undo log of a charge tile       written by that tile
 //   <name>.journal<J> groups on their way to disk         written by that journal tile
 //   <name>.latency<N> how long answers took               written by that net tile
+//   <name>.peers<N>   its connections                     written by that net tile
 #pragma once
 
 #include <string>
@@ -19,6 +20,7 @@
 #include "app/config.hh"
 #include "base/histogram.hh"
 #include "base/shared_memory.hh"
+#include "base/status_table.hh"
 #include "base/versioned_blob.hh"
 #include "ledger/identity_index.hh"
 #include "ledger/journal_writer.hh"
@@ -28,7 +30,7 @@
 namespace tollgate::app {
 
 inline constexpr u32 undo_layout = 1;
-inline constexpr u32 latency_layout = 1;
+inline constexpr u32 latency_layout = histogram_layout;
 
 class ApplianceMemory {
  public:
@@ -53,6 +55,7 @@ class ApplianceMemory {
   ledger::JournalMemory* journal(u32 tile) const {
     return journal_[tile].at<ledger::JournalMemory>(0);
   }
+  StatusTable peers(u32 net_tile) const { return StatusTable(peers_[net_tile].data()); }
   Histogram* latency(u32 net_tile) const { return latency_[net_tile].at<Histogram>(0); }
 
  private:
@@ -64,6 +67,10 @@ class ApplianceMemory {
   std::vector<Segment> undo_;
   std::vector<Segment> journal_;
   std::vector<Segment> latency_;
+  std::vector<Segment> peers_;
+
+  void resize(const Config& config);
+  std::vector<Segment*> all();
 };
 
 }  // namespace tollgate::app

@@ -16,6 +16,9 @@ using diameter::ResultCode;
 constexpr u64 answer_bytes_base = 512;
 constexpr u64 answer_bytes_per_service = 320;
 
+// Rows for tools are brought up to date so often: a quarter of a second or so.
+constexpr u64 publish_ticks = 700'000'000;
+
 }  // namespace
 
 NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memory,
@@ -85,6 +88,7 @@ void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
       options_.message_bytes_max);
   connection->stream = id;
   connection->remote = remote;
+  connection->opened = turn_.now;
   connections_[id.index] = std::move(connection);
   ++open_count_;
 }
@@ -94,6 +98,7 @@ void NetTile::closed(dataplane::StreamId id, dataplane::CloseReason) {
   std::unique_ptr<Connection>& connection = connections_[id.index];
   if (connection == nullptr || connection->stream != id) return;
   if (connection->peer.is_open()) --counters_.peers_open;
+  if (options_.peers) options_.peers->clear(id.index);
   connection.reset();
   --open_count_;
 }
@@ -422,10 +427,28 @@ void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
   load_tariff();
   check_connections(turn);
+  if (turn.tsc >= next_publish_tsc_) {
+    next_publish_tsc_ = turn.tsc + publish_ticks;
+    publish_peers();
+  }
   const dataplane::TransportCounters& counts = transport_->counters();
   u32 place = 0;
   for (const dataplane::CounterText& text : dataplane::transport_counter_table) {
     transport_counters_[place++] = counts.*(text.count);
+  }
+}
+
+void NetTile::publish_peers() {
+  if (!options_.peers) return;
+  for (const std::unique_ptr<Connection>& connection : connections_) {
+    if (connection == nullptr) continue;
+    const std::string remote = to_text(connection->remote);
+    const diameter::PeerFacts& facts = connection->peer.facts();
+    options_.peers->write(connection->stream.index,
+                          {.texts = {remote, facts.host.view(), facts.realm.view(),
+                                     to_text(connection->peer.state())},
+                           .numbers = {connection->requests, connection->answers,
+                                       static_cast<u64>(connection->opened.ns)}});
   }
 }
 

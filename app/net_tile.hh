@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "app/connection.hh"
@@ -22,6 +23,7 @@
 #include "app/translate.hh"
 #include "base/histogram.hh"
 #include "base/link.hh"
+#include "base/status_table.hh"
 #include "base/tile.hh"
 #include "base/versioned_blob.hh"
 #include "ledger/identity_index.hh"
@@ -40,7 +42,8 @@ struct NetTileOptions {
   std::vector<LinkMemory*> charge_links;           // by number of charge tile
   std::vector<LinkMemory*> journal_links;          // by number of journal tile
   const VersionedBlob* tariff = nullptr;
-  diameter::LocalNode node;  // what it points to outlives the tile
+  std::optional<StatusTable> peers;  // rows by index of stream; none: not published
+  diameter::LocalNode node;          // what it points to outlives the tile
 };
 
 class NetTile final : public dataplane::StreamHandler {
@@ -99,6 +102,7 @@ class NetTile final : public dataplane::StreamHandler {
   void send_answer(const Pending& pending, const AnswerFrame& frame);
   void load_tariff();
   void check_connections(const Turn& turn);
+  void publish_peers();
 
   NetTileOptions options_;
   ledger::IdentityIndex index_;
@@ -116,6 +120,7 @@ class NetTile final : public dataplane::StreamHandler {
   std::vector<LinkConsumer> journals_;
   rating::Image image_;
   u32 tariff_version_ = 0;
+  u64 next_publish_tsc_ = 0;
   Turn turn_;
   u32 staged_count_ = 0;
   u64 staged_bytes_ = 0;

@@ -13,6 +13,7 @@
 
 #include "base/counters.hh"
 #include "base/link_table.hh"
+#include "base/status_table.hh"
 #include "base/versioned_blob.hh"
 
 namespace tollgate {
@@ -72,6 +73,27 @@ TEST_F(SharedTablesTest, CountersCarryTheirNames) {
   EXPECT_EQ(read[0].values[1].sentence, "frames dropped");
   EXPECT_EQ(read[0].values[1].value, 7U);
   EXPECT_EQ(read[1].values[0].value, 9U);
+}
+
+TEST_F(SharedTablesTest, StatusRowsComeAndGo) {
+  make(StatusTable::footprint(3));
+  StatusTable table = StatusTable::format(segment_.data(), 3,
+                                          {.texts = {"host", "state"}, .numbers = {"requests"}});
+  EXPECT_TRUE(table.read().empty());
+  const std::string long_name(300, 'x');
+  table.write(2, {.texts = {"a.example", "open"}, .numbers = {7}});
+  table.write(0, {.texts = {long_name, "closing"}, .numbers = {8}});
+  const StatusTable reader(segment_.data());
+  EXPECT_EQ(reader.columns().texts, (std::vector<std::string>{"host", "state"}));
+  EXPECT_EQ(reader.columns().numbers, (std::vector<std::string>{"requests"}));
+  auto rows = reader.read();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].number, 0U);
+  EXPECT_EQ(rows[0].texts[0], long_name.substr(0, StatusTable::text_bytes_max));
+  EXPECT_EQ(rows[1].texts[1], "open");
+  EXPECT_EQ(rows[1].numbers, (std::vector<u64>{7}));
+  table.clear(0);
+  EXPECT_EQ(reader.read().size(), 1U);
 }
 
 TEST_F(SharedTablesTest, ABlobIsSwappedWholeAndOldVersionsStayAWhile) {

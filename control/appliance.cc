@@ -65,11 +65,36 @@ std::string Appliance::join(const ControlOptions& options) {
     why = join_one(segment, name.c_str(), ledger::journal_memory_layout, Access::read);
     if (why.empty()) journal_streams_.push_back(segment.at<ledger::JournalMemory>(0));
   }
+  for (u32 tile = 0; why.empty() && tile < options.net_tile_count; ++tile) {
+    const std::string name = "peers" + std::to_string(tile);
+    why = join_one(peer_segments_.emplace_back(), name.c_str(), StatusTable::layout, Access::read);
+  }
   if (!why.empty()) return why;
+  for (const CounterBlock& block : counters()) {
+    if (!block.name.starts_with("net")) continue;
+    // Without it nothing is charged wrongly: an appliance may lack it.
+    Segment segment;
+    const std::string name = "latency" + block.name.substr(3);
+    if (join_one(segment, name.c_str(), histogram_layout, Access::read).empty()) {
+      latency_segments_.push_back(std::move(segment));
+    }
+  }
   ledger_ = ledger::LedgerView(ledger::LedgerMemory(ledger_segment_.data()));
   index_ = ledger::IdentityIndex(index_segment_.data());
   tariff_ = tariff_segment_.at<VersionedBlob>(0);
   return {};
+}
+
+std::vector<StatusTable> Appliance::peers() const {
+  std::vector<StatusTable> tables;
+  for (const Segment& segment : peer_segments_) tables.emplace_back(segment.data());
+  return tables;
+}
+
+Histogram Appliance::latency() const {
+  Histogram all;
+  for (const Segment& segment : latency_segments_) all.merge(*segment.at<Histogram>(0));
+  return all;
 }
 
 ledger::AccountRef Appliance::find_account(u64 account_id) const {

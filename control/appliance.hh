@@ -9,8 +9,10 @@
 #pragma once
 
 #include "base/counters.hh"
+#include "base/histogram.hh"
 #include "base/link_table.hh"
 #include "base/shared_memory.hh"
+#include "base/status_table.hh"
 #include "base/versioned_blob.hh"
 #include "control/control.hh"
 #include "control/json.hh"
@@ -32,10 +34,15 @@ class Appliance {
   std::vector<CounterBlock> counters() const { return read_counters(counters_segment_); }
 
   std::vector<std::string> link_names() const;
+  // The connections of each net tile.
+  std::vector<StatusTable> peers() const;
   // The memory of the journal tiles, by stream.
   const std::vector<const ledger::JournalMemory*>& journal_streams() const {
     return journal_streams_;
   }
+
+  // How long requests were in the appliance, from received to answered, in processor ticks.
+  Histogram latency() const;
 
   // Where the account is, by looking through its shard; none if it is not there.
   ledger::AccountRef find_account(u64 account_id) const;
@@ -47,7 +54,9 @@ class Appliance {
   Segment links_;
   Segment counters_segment_;
   std::vector<Segment> journal_segments_;
+  std::vector<Segment> peer_segments_;
   std::vector<const ledger::JournalMemory*> journal_streams_;
+  std::vector<Segment> latency_segments_;  // of the net tiles
   ledger::LedgerView ledger_;
   ledger::IdentityIndex index_;
   VersionedBlob* tariff_ = nullptr;

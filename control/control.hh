@@ -32,6 +32,7 @@ struct ControlOptions {
   u32 cdr_rotation_seconds = 3600;
   u32 charge_tile_count = 1;
   u32 journal_tile_count = 1;
+  u32 net_tile_count = 0;  // whose peers are told
 };
 
 // Runs until `stop` becomes true. 0: stopped as asked. 1: it cannot go on (its disk fails): the log

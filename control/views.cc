@@ -66,24 +66,41 @@ Json sum_net_counters(const std::vector<CounterBlock>& blocks) {
             {"result_codes", Json::object()},
             {"drops", Json::object()},
             {"ccr_per_second", u64{0}}};
-  Json others = Json::object();
+  Json tiles = Json::object();
   for (const CounterBlock& block : blocks) {
     const bool is_net = block.name.starts_with("net");
     for (const CounterValue& value : block.values) {
       const std::string_view name = value.name;
       if (!is_net) {
-        others[block.name][value.name] = value.value;
+        tiles[block.name][value.name] = value.value;
       } else if (name.starts_with(result)) {
         add_to(told["result_codes"], name.substr(result.size()), value.value);
       } else if (name.starts_with(drop)) {
         add_to(told["drops"], name.substr(drop.size()), value.value);
       } else {
         add_to(told, name, value.value);
+        tiles[block.name][value.name] = value.value;
       }
     }
   }
-  told["tiles"] = std::move(others);
+  told["tiles"] = std::move(tiles);
   return told;
+}
+
+void describe_latency(const Histogram& latency, const Clock& clock, Json& told) {
+  const auto nanoseconds = [&](u64 ticks) { return clock.ticks_to_duration(ticks).ns; };
+  const auto at = [&](u64 per_million) {
+    return static_cast<double>(nanoseconds(latency.at_per_million(per_million))) / 1000;
+  };
+  told["in_loop_us"] = Json{{"p50", at(500'000)},
+                            {"p99", at(990'000)},
+                            {"p999", at(999'000)},
+                            {"max", static_cast<double>(nanoseconds(latency.max())) / 1000}};
+  Json counts = Json::array();
+  latency.for_each_step([&](u64 upper, u64 count) {
+    counts.push_back(Json::array({nanoseconds(upper), count}));
+  });
+  told["in_loop_ns_counts"] = std::move(counts);
 }
 
 Json describe(const ledger::AuditReport& report) {
@@ -170,9 +187,7 @@ void Views::add_verbs(Verbs& verbs) {
   verbs["stats"] = [this](const Json&, const Reply& reply) { stats(reply); };
   verbs["audit"] = [this](const Json&, const Reply& reply) { audit(reply); };
   verbs["cdr.list"] = [this](const Json&, const Reply& reply) { cdr_list(reply); };
-  verbs["peer.list"] = [](const Json&, const Reply&) {
-    throw Refused(refusal::not_there, "this appliance does not publish its table of peers");
-  };
+  verbs["peer.list"] = [this](const Json&, const Reply& reply) { peer_list(reply); };
 }
 
 void Views::info(const Reply& reply) {
@@ -183,6 +198,30 @@ void Views::info(const Reply& reply) {
                 {"journal_folder", options.journal_folder},
                 {"cdr_folder", options.cdr_folder},
                 {"accounts", context_.store.account_count()}});
+}
+
+// Every connection of every net tile; a peer may have several.
+void Views::peer_list(const Reply& reply) {
+  Json peers = Json::array();
+  u32 tile = 0;
+  for (const StatusTable& table : context_.appliance.peers()) {
+    const StatusTable::Columns columns = table.columns();
+    for (const StatusTable::ReadRow& row : table.read()) {
+      Json peer{{"net_tile", tile}};
+      for (std::size_t i = 0; i < row.texts.size(); ++i) peer[columns.texts[i]] = row.texts[i];
+      for (std::size_t i = 0; i < row.numbers.size(); ++i) {
+        const std::string& name = columns.numbers[i];
+        if (name == "opened_ns") {
+          peer["opened"] = to_rfc3339(Instant{static_cast<i64>(row.numbers[i])});
+        } else {
+          peer[name] = row.numbers[i];
+        }
+      }
+      peers.push_back(std::move(peer));
+    }
+    ++tile;
+  }
+  reply.ok(Json{{"peers", std::move(peers)}});
 }
 
 Json Views::name_session(Json session, u32 shard, const ledger::Session& record) {
@@ -233,6 +272,7 @@ void Views::session_show(const Json& args, const Reply& reply) {
 
 void Views::stats(const Reply& reply) {
   Json told = sum_net_counters(context_.appliance.counters());
+  describe_latency(context_.appliance.latency(), context_.clock, told);
   const i64 apart_ms = (readings_[1].at - readings_[0].at).whole_milliseconds();
   if (readings_[0].at.ns != 0 && apart_ms > 0) {
     const u64 received = readings_[1].ccr_received - readings_[0].ccr_received;

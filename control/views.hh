@@ -30,6 +30,7 @@ class Views {
   void stats(const Reply& reply);
   void audit(const Reply& reply);
   void cdr_list(const Reply& reply);
+  void peer_list(const Reply& reply);
   Json name_session(Json session, u32 shard, const ledger::Session& record);
 
   struct Reading {
@@ -45,6 +46,11 @@ class Views {
 
 // {"ccr_received","cca_sent","result_codes":{},"drops":{},...} of all blocks of net tiles.
 Json sum_net_counters(const std::vector<CounterBlock>& blocks);
+
+// Adds "in_loop_us": {"p50","p99","p999","max"}, how long requests were in the appliance since it
+// started, and "in_loop_ns_counts": [[up to so many nanoseconds, how many]...], from which two
+// readings tell the same for the time between them.
+void describe_latency(const Histogram& latency, const Clock& clock, Json& told);
 
 Json describe(const ledger::AuditReport& report);
 

@@ -87,7 +87,8 @@ std::string Start::recover() {
                                                             .stream = stream,
                                                             .segment_bytes = journal_.segment_bytes,
                                                             .position = report.positions[stream]});
-    ledger::SegmentKeeper keeper(journal_, stream, config_.journal_segments_ahead);
+    // One to write into is enough to start; those ahead are made while the appliance runs.
+    ledger::SegmentKeeper keeper(journal_, stream, 0);
     why = keeper.keep_ahead(report.positions[stream].segment_number);
     if (!why.empty()) return why + "; free some space, or choose another [journal] folder";
   }
@@ -145,7 +146,8 @@ control::ControlOptions control_options(const Config& config) {
           .cdr_rotation_bytes = config.cdr_rotate_bytes,
           .cdr_rotation_seconds = static_cast<u32>(config.cdr_rotate_after.whole_seconds()),
           .charge_tile_count = config.tile_count(TileKind::charge),
-          .journal_tile_count = config.tile_count(TileKind::journal)};
+          .journal_tile_count = config.tile_count(TileKind::journal),
+          .net_tile_count = config.tile_count(TileKind::net)};
 }
 
 }  // namespace tollgate::app
