@@ -50,7 +50,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       journal_(options.journal_link),
       burst_(*options.undo, memory_.base(), journal_),
       charger_(options_.policy, counters),
-      commander_(charger_) {
+      commander_(charger_),
+      tariff_(*options.tariff) {
   const bool was_open = ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
                                                options.control_link);
   if (was_open) memory_.header().rollback_count.fetch_add(1);
@@ -61,7 +62,6 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
     if (was_open || shards_.back()->needs_rebuild()) shards_.back()->rebuild(now);
   }
   for (LinkMemory* link : options.net_links) nets_.emplace_back(link);
-  load_tariff();
 }
 
 Shard& ChargeTile::shard(u32 number) {
@@ -70,18 +70,9 @@ Shard& ChargeTile::shard(u32 number) {
   return *shards_[number];
 }
 
-void ChargeTile::load_tariff() {
-  const u32 version = options_.tariff->current_version();
-  if (version == tariff_version_) return;
-  const Bytes image = options_.tariff->read(version);
-  if (image.empty()) return;
-  image_ = rating::Image(image);
-  tariff_version_ = version;
-}
-
 u32 ChargeTile::poll(const Turn& turn) {
-  load_tariff();
-  if (!image_.is_loaded()) return poll_commands(turn);
+  tariff_.refresh();
+  if (!tariff_.is_loaded()) return poll_commands(turn);
   const u32 work = poll_requests(turn);
   return work + poll_commands(turn);
 }
@@ -129,7 +120,8 @@ void ChargeTile::fetch_buckets() {
     if (item.session == 0) continue;
     const ledger::Session& session = item.shard->session(item.session);
     if (session.quota.hold_count != 0) item.shard->prefetch_bucket(session.quota.hold_bucket[0]);
-    image_.prefetch_service(item.shard->account(session.account).plan, session.service_context);
+    tariff_.image().prefetch_service(item.shard->account(session.account).plan,
+                                     session.service_context);
   }
 }
 
@@ -146,7 +138,7 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
   for (u32 i = 0; i < item_count_; ++i) {
     const Item& item = items_[i];
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
-    charger_.charge(*item.shard, op, image_, item.request, may_move);
+    charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
   }
   burst_.commit();
   link.release();
@@ -184,7 +176,7 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
     }
     Shard& owner = shard(command.shard);
     Operation op(burst_, owner.number(), owner.header(), turn.now);
-    commander_.carry_out(owner, op, image_, command, journal_has_room());
+    commander_.carry_out(owner, op, tariff_.image(), command, journal_has_room());
     ++counters_.commands;
     ++work;
   }
@@ -193,7 +185,7 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
 }
 
 void ChargeTile::housekeep(const Turn& turn) {
-  if (!image_.is_loaded()) return;
+  if (!tariff_.is_loaded()) return;
   for (u32 i = 0; i < shards_per_housekeep; ++i) {
     next_shard_ = (next_shard_ + 1) % ledger::shard_count;
     if (!owns(next_shard_)) continue;
@@ -209,7 +201,7 @@ void ChargeTile::housekeep(const Turn& turn) {
         return;
       }
       Operation op(burst_, owner.number(), owner.header(), turn.now);
-      charger_.expire(owner, op, image_, session);
+      charger_.expire(owner, op, tariff_.image(), session);
       burst_.commit();
     });
   }

@@ -17,6 +17,7 @@
 
 #include "app/charge.hh"
 #include "app/charge_command.hh"
+#include "app/tariff_reader.hh"
 #include "base/counters.hh"
 #include "base/link.hh"
 #include "base/tile.hh"
@@ -75,7 +76,6 @@ class ChargeTile {
   };
   ledger::Shard& shard(u32 number);
   bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
-  void load_tariff();
   u32 poll_requests(const Turn& turn);
   u32 charge_burst(LinkConsumer& link, const Turn& turn);
   u32 take_burst(LinkConsumer& link);
@@ -96,8 +96,7 @@ class ChargeTile {
   std::vector<LinkConsumer> nets_;
   LinkConsumer control_;
   std::vector<std::unique_ptr<ledger::Shard>> shards_;  // by number; those of others are empty
-  u32 tariff_version_ = 0;
-  rating::Image image_;
+  TariffReader tariff_;
   u32 item_count_ = 0;
   u32 next_shard_ = 0;
   std::array<Item, burst_max> items_;

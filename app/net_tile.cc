@@ -31,25 +31,16 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
       latency_(latency),
       connections_(options.connections_max),
       pending_(options.tile, options.pending_max, options.first_generation),
+      tariff_(*options.tariff),
       staging_(std::make_unique<u8[]>(staging_bytes)) {
   check(counters.size() == net_block_names().size(), "the block has a place for each counter");
   for (u32 number = 0; number < ledger::shard_count; ++number) shards_.emplace_back(memory, number);
   for (LinkMemory* link : options.charge_links) charges_.emplace_back(link);
   for (LinkMemory* link : options.journal_links) journals_.emplace_back(link);
   counters_.peers_open = 0;
-  load_tariff();
 }
 
 NetTile::~NetTile() = default;
-
-void NetTile::load_tariff() {
-  const u32 version = options_.tariff->current_version();
-  if (version == tariff_version_) return;
-  const Bytes image = options_.tariff->read(version);
-  if (image.empty()) return;
-  image_ = rating::Image(image);
-  tariff_version_ = version;
-}
 
 u32 NetTile::poll(const Turn& turn) {
   turn_ = turn;
@@ -215,7 +206,7 @@ void NetTile::on_request(Connection& connection, Bytes message) {
     refuse(connection, message, refusal_);
     return;
   }
-  if (!image_.is_loaded() || is_stopping_) {
+  if (!tariff_.is_loaded() || is_stopping_) {
     refuse(connection, message, ResultCode::too_busy);
     return;
   }
@@ -371,8 +362,8 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
                          .session_id = {pending.session_id, pending.session_id_bytes},
                          .proxy_info = {pending_.proxy_info(pending), pending.proxy_info_bytes}};
   ResultCode code = ResultCode::none;
-  const std::size_t bytes =
-      encode_charge_answer({kept, frame, image_, options_.node.origin}, scratch_, room, code);
+  const std::size_t bytes = encode_charge_answer(
+      {kept, frame, tariff_.image(), options_.node.origin}, scratch_, room, code);
   check(bytes != 0, "the room for an answer was computed from its parts");
   transport_->commit(pending.stream, bytes);
   count_result(code);
@@ -425,7 +416,7 @@ void NetTile::on_answer(Bytes frame, const Turn& turn) {
 
 void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
-  load_tariff();
+  tariff_.refresh();
   check_connections(turn);
   if (turn.tsc >= next_publish_tsc_) {
     next_publish_tsc_ = turn.tsc + publish_ticks;

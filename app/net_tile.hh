@@ -20,6 +20,7 @@
 #include "app/connection.hh"
 #include "app/net_counters.hh"
 #include "app/pending.hh"
+#include "app/tariff_reader.hh"
 #include "app/translate.hh"
 #include "base/histogram.hh"
 #include "base/link.hh"
@@ -100,7 +101,6 @@ class NetTile final : public dataplane::StreamHandler {
   u32 poll_answers(const Turn& turn);
   void on_answer(Bytes frame, const Turn& turn);
   void send_answer(const Pending& pending, const AnswerFrame& frame);
-  void load_tariff();
   void check_connections(const Turn& turn);
   void publish_peers();
 
@@ -118,8 +118,7 @@ class NetTile final : public dataplane::StreamHandler {
   PendingTable pending_;
   std::vector<LinkProducer> charges_;
   std::vector<LinkConsumer> journals_;
-  rating::Image image_;
-  u32 tariff_version_ = 0;
+  TariffReader tariff_;
   u64 next_publish_tsc_ = 0;
   Turn turn_;
   u32 staged_count_ = 0;
