@@ -39,7 +39,7 @@ constexpr std::array kinds = std::to_array<KindText>({
     {PortKind::memif_server, "memif-server", "net_memif"},
     {PortKind::memif_client, "memif-client", "net_memif"},
     {PortKind::tap, "tap", "net_tap"},
-    {PortKind::af_packet, "af-packet", "net_af_packet"},
+    {PortKind::af_packet, "af_packet", "net_af_packet"},
     {PortKind::pcap, "pcap", "net_pcap"},
     {PortKind::loopback, "loopback", "net_ring"},
     {PortKind::pci, "pci", ""},

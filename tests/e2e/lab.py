@@ -25,7 +25,7 @@ CLIENT = '198.18.0.2'
 PORT = 3868
 HUGE_PAGES_FREE_MIN = 384  # of 2 MiB, for an appliance and a generator
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 PR_SET_PDEATHSIG = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
