@@ -52,15 +52,23 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       charger_(options_.policy, counters),
       commander_(charger_),
       tariff_(*options.tariff) {
-  const bool was_open = ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
-                                               options.control_link);
-  if (was_open) memory_.header().rollback_count.fetch_add(1);
-  control_ = LinkConsumer(options.control_link);  // where recovery left it
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
-    if (!owns(number)) continue;
-    if (was_open || shards_.back()->needs_rebuild()) shards_.back()->rebuild(now);
   }
+  if (options.undo->is_open != 0) {
+    // What is derived is not undone. Marked first: should this be killed as well, the next one knows.
+    for (const auto& owned : shards_) {
+      if (owned != nullptr) owned->demand_rebuild();
+    }
+    if (ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
+                               options.control_link)) {
+      memory_.header().rollback_count.fetch_add(1);
+    }
+  }
+  for (const auto& owned : shards_) {
+    if (owned != nullptr && owned->needs_rebuild()) owned->rebuild(now);
+  }
+  control_ = LinkConsumer(options.control_link);  // where recovery left it
   for (LinkMemory* link : options.net_links) nets_.emplace_back(link);
 }
 

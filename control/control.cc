@@ -54,9 +54,28 @@ class Control {
     cdr_task_.watch_commands(
         {.is_wanted = [this] { return book_.has_open(); },
          .journaled = [this](u64 key, const auto& answer) { book_.journaled(key, answer); }});
+    mend_index();
     reconcile_.begin_with_pending();
     book_.begin_with_open();
     return server_.listen(context_.options.socket_path);
+  }
+
+  // A control that was killed while it wrote the index left entries half done. They are taken out,
+  // and what the accounts say of themselves is put in again.
+  void mend_index() {
+    ledger::IdentityIndex& index = context_.appliance.index();
+    if (index.mend() == 0) return;
+    u64 restored = 0;
+    for (u32 shard = 0; shard < ledger::shard_count; ++shard) {
+      context_.appliance.ledger().for_each_account(
+          shard, [&](ledger::AccountRef place, const ledger::Account& account) {
+            for (u32 i = 0; i < account.identity_count; ++i) {
+              const ledger::IdentityKey key = account.identities[i];
+              if (index.find(key).is_none() && index.insert(key, place)) ++restored;
+            }
+          });
+    }
+    spdlog::warn("the identity index was left half written: {} entries restored", restored);
   }
 
   void run(const std::atomic<bool>& stop) {

@@ -112,6 +112,7 @@ class Shard {
 
   // True if the last writer died while it turned the wheel or forgot sessions, which no burst
   // guards.
+  void demand_rebuild() { memory_.header->is_turning = 1; }
   bool needs_rebuild() const { return memory_.header->is_turning != 0; }
 
  private:
