@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "ledger/recovery.hh"
 
@@ -67,6 +68,25 @@ std::string Start::lock() {
       config_.state_folder);
 }
 
+// The database in the state folder speaks of accounts whose money is in the journal. Starting it
+// with another journal, as an unmounted disk leaves one behind, would show them without any.
+std::string Start::bind_state_to_journal() const {
+  const std::string path = config_.state_folder + "/journal-id";
+  u64 bound = 0;
+  if (std::ifstream(path) >> bound) {
+    if (bound == journal_.appliance) return {};
+    return fmt::format(
+        "the state in {} belongs to another journal than the one in {}: is its disk mounted? Put "
+        "the right journal back, or choose another [state] folder",
+        config_.state_folder, config_.journal_folder);
+  }
+  std::ofstream file(path);
+  file << journal_.appliance << "\n";
+  file.close();
+  if (file) return {};
+  return fmt::format("cannot write {}: {}", path, std::strerror(errno));
+}
+
 std::string Start::recover() {
   const Clock clock;
   const Instant begin = clock.now();
@@ -110,6 +130,7 @@ std::string Start::run() {
               .stream_count = config_.tile_count(TileKind::journal),
               .segment_bytes = config_.journal_segment_bytes};
   why = journal_.open_or_create();
+  if (why.empty()) why = bind_state_to_journal();
   if (why.empty()) why = memory_.create(config_, journal_.appliance);
   if (why.empty()) why = recover();
   if (!why.empty()) {

@@ -31,6 +31,7 @@ class Start {
  private:
   std::string make_folders() const;
   std::string lock();
+  std::string bind_state_to_journal() const;
   std::string recover();
 
   const Config& config_;

@@ -6,8 +6,8 @@ touched; then the appliance starts as before, with its accounts. Mistakes in tar
 told with line and column, and nothing of them is taken."""
 import hashlib
 import json
-import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -126,23 +126,36 @@ def check_journals(appliance):
     journal = appliance.work / 'run' / 'journal'
     identity = journal / 'appliance.json'
     whole = identity.read_text()
+    journal.rename(journal.with_name('elsewhere'))
+    refused(appliance, 'a journal whose disk is not mounted',
+            r'belongs to another journal than the one in')
+    shutil.rmtree(journal)
+    journal.with_name('elsewhere').rename(journal)
     known = json.loads(whole)
     for what, key, value, pattern in (
             ('a journal of another layout', 'layout', known['layout'] + 1, r'has layout'),
             ('the journal of another appliance', 'appliance', known['appliance'] ^ 1,
-             r'belongs to another appliance')):
+             r'belongs to another journal')):
         identity.write_text(json.dumps({**known, key: value}) + '\n')
         refused(appliance, what, pattern)
     identity.write_text(whole)
-
     segment = journal / '0-00000001.tgj'
     good = segment.read_bytes()
+    segment.write_bytes(good[:at_appliance(good, known)] + bytes(8) +
+                        good[at_appliance(good, known) + 8:])
+    refused(appliance, 'a changed segment', r'the header of .* is damaged')
+
     pages = [at for at in range(PAGE, len(good), PAGE) if any(good[at:at + PAGE])]
     at = pages[len(pages) // 2] + 40
     segment.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
     refused(appliance, f'a journal damaged at {at}',
             r'stream 0 is damaged: .* segment 1 at offset \d+')
     segment.write_bytes(good)
+
+
+def at_appliance(segment, known):
+    """Where a segment's header names its appliance."""
+    return segment.index(known['appliance'].to_bytes(8, 'little'))
 
 
 def check_tariff_mistake(appliance):

@@ -26,7 +26,10 @@ main([Address, Port]) ->
         {'Origin-Host', "responder.otp.example"}, {'Origin-Realm', "otp.example"},
         {'Vendor-Id', 10415}, {'Product-Name', "OTP responder"}, {'Auth-Application-Id', [4]},
         {restrict_connections, false}, {string_decode, false},
-        {application, [{alias, ro}, {dictionary, ro}, {module, ?MODULE}]}]),
+        {application, [{alias, ro}, {dictionary, ro}, {module, ?MODULE}]},
+        %% With its default, RFC 3588, OTP sends no answer-message with a code of 5xxx.
+        {application, [{alias, common}, {dictionary, diameter_gen_base_rfc6733},
+                       {module, ?MODULE}]}]),
     {ok, _} = diameter:add_transport(?MODULE, {listen, [
         {transport_module, diameter_tcp},
         {transport_config, [{ip, Listen}, {port, list_to_integer(Port)}, {reuseaddr, true},
@@ -43,7 +46,7 @@ wait_until_listening(Address, Port, Tries) when Tries > 0 ->
         {error, _} -> timer:sleep(50), wait_until_listening(Address, Port, Tries - 1)
     end.
 
-%% A grammar error is answered by OTP itself from Errors: the code and the Failed-AVP.
+%% A grammar error: told on standard output and refused.
 handle_request(#diameter_packet{msg = #ro_CCR{} = Request, errors = []}, _Service, {_, Caps}) ->
     {reply, answer(Request, Caps)};
 handle_request(#diameter_packet{errors = Errors}, _Service, _Peer) ->
