@@ -21,7 +21,7 @@ namespace {
 // Some more than connections: one that ends and the one that follows overlap.
 constexpr u32 spare_stream_count = 16;
 constexpr u64 output_bytes_min = 64_KiB;
-constexpr u64 output_bytes_max = 4_MiB;
+constexpr u64 output_bytes_max = 1_MiB;  // what a stream may have
 
 // Room for what may be under way on one connection, and not much more.
 u32 output_bytes_of(const Options& options) {

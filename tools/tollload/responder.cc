@@ -164,7 +164,7 @@ int run(const ResponderOptions& options) {
   Responder responder;
   dataplane::Port port;
   std::string error;
-  const auto transport = make_transport(options, local, port, responder, error);
+  auto transport = make_transport(options, local, port, responder, error);
   if (transport) error = transport->listen(local);
   if (!error.empty()) {
     fmt::print(stderr, "tollload_responder: {}\n", error);
@@ -182,6 +182,9 @@ int run(const ResponderOptions& options) {
     sched_yield();
     yielded = clock.now();
   }
+  transport.reset();
+  port.close();
+  dataplane::stop_eal();
   return 0;
 }
 
