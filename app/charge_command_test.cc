@@ -24,7 +24,7 @@ TEST(ChargeCommand, money_comes_and_goes) {
     top-up A 5.00EUR                             -> ok balance 15.00EUR
     top-up A 1GiB priority 5 expires 30d         -> ok balance 1073741824octets
     top-up A 2.00EUR priority 1                  -> ok balance 2.00EUR
-    buckets A                                    -> 15.00/0.00/0.00EUR 2.00/0.00/0.00EUR 1073741824/0/0octets
+    buckets A -> 15.00/0.00/0.00EUR 2.00/0.00/0.00EUR 1073741824/0/0octets
     top-up A 0.00EUR                             -> amount_invalid
     top-up A -1.00EUR                            -> amount_invalid
     top-up A 9000000000000EUR                    -> ok balance 9000000000015.00EUR
@@ -135,12 +135,14 @@ TEST(ChargeEvent, debits_all_or_nothing) {
 TEST(ChargeEvent, several_services_are_told_apart) {
   expect(R"(
     account A plan prepaid balance 0.25EUR
-    event E1 A sms debit rg 1 ask 2events rg 2 ask 1event -> 2001 rg 1 grant 2events rg 2 4012 cost 0.20EUR
+    event E1 A sms debit rg 1 ask 2events rg 2 ask 1event \
+        -> 2001 rg 1 grant 2events rg 2 4012 cost 0.20EUR
     again E1 event 0                             -> same
     balance A EUR                                -> free 0.05 held 0.00 used 0.20
     event E2 A data debit rg 10 ask 1MiB rg 30 ask 1MiB -> 2001 rg 10 4012 rg 30 4010
-    event E3 A data debit rg 10 ask 500KiB rg 20 ask 1MiB rg 99 ask 1MiB -> 2001 rg 10 grant 500KiB rg 20 grant 1MiB rg 99 5031 cost 0.05EUR
-    cdr E3                                       -> normal rg 10 used 500KiB cost 0.05EUR rg 20 used 1MiB
+    event E3 A data debit rg 10 ask 500KiB rg 20 ask 1MiB rg 99 ask 1MiB \
+        -> 2001 rg 10 grant 500KiB rg 20 grant 1MiB rg 99 5031 cost 0.05EUR
+    cdr E3 -> normal rg 10 used 500KiB cost 0.05EUR rg 20 used 1MiB
     balance A EUR                                -> free 0.00 held 0.00 used 0.25
   )");
 }

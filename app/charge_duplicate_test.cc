@@ -165,7 +165,8 @@ TEST(ChargeEnd, a_silent_session_gives_its_holds_back) {
 TEST(ChargeEnd, an_operator_drops_a_session) {
   expect(R"(
     account A plan prepaid balance 10.00EUR
-    initial S1 A data rg 10 ask 10MiB rg 10 si 1 ask 10MiB -> 2001 rg 10 grant 10MiB rg 10 si 1 grant 10MiB
+    initial S1 A data rg 10 ask 10MiB rg 10 si 1 ask 10MiB \
+        -> 2001 rg 10 grant 10MiB rg 10 si 1 grant 10MiB
     remove A                                     -> account_has_sessions
     drop S1                                      -> ok
     balance A EUR                                -> free 10.00 held 0.00 used 0.00
@@ -237,7 +238,8 @@ TEST(ChargeEnd, without_extensions_nothing_is_granted_by_halves) {
   ChargeTable table({.accounts = 4, .buckets = 8, .sessions = 8, .extensions = 5});
   expect(table, R"(
     account A plan prepaid balance 10.00EUR
-    initial S1 A data rg 10 ask 1MiB rg 20 ask any rg 30 -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30
+    initial S1 A data rg 10 ask 1MiB rg 20 ask any rg 30 \
+        -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30
     initial S2 A data rg 10 ask 1MiB rg 20 ask any rg 30 -> 3004     # 3 of 5 are taken, it needs 3
     update S1 rg 40 ask any rg 41 ask any        -> 3004             # two quotas and an answer
     update S1 #2 rg 10 used 1MiB ask 1MiB rg 20 ask 1MiB -> 2001 rg 10 grant 1MiB rg 20 grant 1MiB
@@ -245,7 +247,8 @@ TEST(ChargeEnd, without_extensions_nothing_is_granted_by_halves) {
     again S1 update 2                            -> same
     initial S2 A data rg 10 ask 1MiB rg 20 ask any -> 3004           # one is left, it needs 2
     initial S3 A data rg 10 ask 1MiB             -> 2001 grant 1MiB  # none needed
-    update S1 #3 rg 10 used 1MiB ask 1MiB rg 20 rg 30 rg 10 -> 2001 rg 10 grant 1MiB rg 20 rg 30 rg 10
+    update S1 #3 rg 10 used 1MiB ask 1MiB rg 20 rg 30 rg 10 \
+        -> 2001 rg 10 grant 1MiB rg 20 rg 30 rg 10
     again S1 update 3                            -> same
     update S3 rg 20 ask any                      -> 2001 grant 100MiB
     update S3 rg 30                              -> 3004
@@ -253,7 +256,8 @@ TEST(ChargeEnd, without_extensions_nothing_is_granted_by_halves) {
     terminate S1 #9 rg 10 used 100KiB rg 20      -> 2001 rg 10 rg 20
     again S1 terminate 9                         -> same
     wait 61s
-    initial S2 A data rg 10 ask 1MiB rg 20 ask any rg 30 -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30
+    initial S2 A data rg 10 ask 1MiB rg 20 ask any rg 30 \
+        -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30
   )");
 }
 
@@ -261,12 +265,14 @@ TEST(ChargeEnd, without_extensions_nothing_is_granted_by_halves) {
 TEST(ChargeEnd, what_a_forgotten_session_had_belongs_to_others_after_a_restart) {
   expect(R"(
     account A plan prepaid balance 10.00EUR
-    initial S1 A data rg 10 si 1 ask 1MiB rg 10 si 2 ask 1MiB rg 10 si 3 ask 1MiB -> 2001 rg 10 si 1 grant 1MiB rg 10 si 2 grant 1MiB rg 10 si 3 grant 1MiB
+    initial S1 A data rg 10 si 1 ask 1MiB rg 10 si 2 ask 1MiB rg 10 si 3 ask 1MiB \
+        -> 2001 rg 10 si 1 grant 1MiB rg 10 si 2 grant 1MiB rg 10 si 3 grant 1MiB
     initial S2 A data rg 10 ask 1MiB             -> 2001 grant 1MiB
     terminate S1                                 -> 2001
     terminate S2                                 -> 2001
     wait 61s
-    initial S3 A data rg 10 si 1 ask 1MiB rg 10 si 2 ask 1MiB rg 10 si 3 ask 1MiB -> 2001 rg 10 si 1 grant 1MiB rg 10 si 2 grant 1MiB rg 10 si 3 grant 1MiB
+    initial S3 A data rg 10 si 1 ask 1MiB rg 10 si 2 ask 1MiB rg 10 si 3 ask 1MiB \
+        -> 2001 rg 10 si 1 grant 1MiB rg 10 si 2 grant 1MiB rg 10 si 3 grant 1MiB
     balance A EUR                                -> free 9.67 held 0.33 used 0.00
     restart
     wait 61s

@@ -208,7 +208,9 @@ TEST_P(ChargeProperty, money_is_conserved_and_each_request_moves_it_once) {
   World world(GetParam());
   for (u32 i = 0; i < 120; ++i) {
     ASSERT_NO_FATAL_FAILURE(world.round());
-    if (i % 5 == 0) ASSERT_NO_FATAL_FAILURE(world.compare()) << "round " << i;
+    if (i % 5 == 0) {
+      ASSERT_NO_FATAL_FAILURE(world.compare()) << "round " << i;
+    }
     world.sometimes();
   }
   ASSERT_NO_FATAL_FAILURE(world.finish());

@@ -19,7 +19,13 @@ namespace {
 
 constexpr u64 tariff_bytes_max = 4_MiB;
 constexpr u64 link_bytes = 2_MiB;
-enum LinkNumber : u32 { net_charge, control_charge, charge_journal, journal_net, journal_control };
+enum LinkNumber : u32 {
+  net_charge_link,
+  control_charge_link,
+  charge_journal_link,
+  journal_net_link,
+  journal_control_link,
+};
 constexpr u32 link_count = 5;
 
 // True if the journaled words of two records are the same; `derived` words in front do not count.
@@ -158,22 +164,22 @@ void ChargeRig::make_tiles() {
       journal_.data(), {.appliance = 1, .stream = 0, .segment_bytes = 1_GiB, .position = {}});
   charge_ = std::make_unique<ChargeTile>(
       ChargeTileOptions{.policy = policy_,
-                        .net_links = {link[net_charge]},
-                        .control_link = link[control_charge],
-                        .journal_link = link[charge_journal],
+                        .net_links = {link[net_charge_link]},
+                        .control_link = link[control_charge_link],
+                        .journal_link = link[charge_journal_link],
                         .tariff = reinterpret_cast<VersionedBlob*>(tariff_.data()),
                         .journal = journal,
                         .undo = reinterpret_cast<ledger::UndoMemory*>(undo_.data())},
       memory(), now, counters_);
   journal_tile_ =
-      std::make_unique<JournalTile>(JournalTileOptions{.charge_links = {link[charge_journal]},
-                                                       .net_links = {link[journal_net]},
-                                                       .control_link = link[journal_control]},
+      std::make_unique<JournalTile>(JournalTileOptions{.charge_links = {link[charge_journal_link]},
+                                                       .net_links = {link[journal_net_link]},
+                                                       .control_link = link[journal_control_link]},
                                     *journal, storage_, journal_counters_);
-  to_charge_ = LinkProducer(link[net_charge]);
-  to_charge_commands_ = LinkProducer(link[control_charge]);
-  from_net_ = LinkConsumer(link[journal_net]);
-  from_control_ = LinkConsumer(link[journal_control]);
+  to_charge_ = LinkProducer(link[net_charge_link]);
+  to_charge_commands_ = LinkProducer(link[control_charge_link]);
+  from_net_ = LinkConsumer(link[journal_net_link]);
+  from_control_ = LinkConsumer(link[journal_control_link]);
 }
 
 void ChargeRig::load_tariff(const std::string& path) {
@@ -200,14 +206,34 @@ void ChargeRig::send(Bytes request) {
 }
 
 void ChargeRig::turn(const OnAnswer& on_answer) {
-  static u64 tsc = 0;
   for (u32 idle = 0; idle < 3; ++idle) {
-    const Turn at{.tsc = ++tsc, .now = now};
-    if (charge_->poll(at) + journal_tile_->poll(at) != 0) idle = 0;
+    if (poll_tiles()) idle = 0;
     poll_answers(on_answer);
   }
   check(charge_->is_idle() && journal_tile_->is_idle(), "the tiles finish what they were given");
   take_groups();
+}
+
+void ChargeRig::work() {
+  for (u32 idle = 0; idle < 3; ++idle) {
+    if (poll_tiles()) idle = 0;
+  }
+  take_groups();
+}
+
+bool ChargeRig::poll_tiles() {
+  const Turn at{.tsc = ++tsc_, .now = now};
+  return charge_->poll(at) + journal_tile_->poll(at) != 0;
+}
+
+LinkMemory* ChargeRig::net_charge() const {
+  return reinterpret_cast<LinkMemory*>(links_[net_charge_link].data());
+}
+LinkMemory* ChargeRig::journal_net() const {
+  return reinterpret_cast<LinkMemory*>(links_[journal_net_link].data());
+}
+const VersionedBlob* ChargeRig::tariff() const {
+  return reinterpret_cast<const VersionedBlob*>(tariff_.data());
 }
 
 void ChargeRig::poll_answers(const OnAnswer& on_answer) {

@@ -71,6 +71,11 @@ class ChargeRig {
   void send(Bytes request);
   using OnAnswer = std::function<void(u64 tag, const AnswerFrame& answer)>;
   void turn(const OnAnswer& on_answer);
+  // The same, but the answers stay on their link: a net tile takes them, and fills the other one.
+  void work();
+  LinkMemory* net_charge() const;
+  LinkMemory* journal_net() const;
+  const VersionedBlob* tariff() const;
   // Both, for one request.
   AnswerFrame ask(Bytes request);
   ledger::CommandAnswer command(ledger::Command command);
@@ -92,6 +97,7 @@ class ChargeRig {
   ledger::Shard shard(u32 number) const { return ledger::Shard(memory(), number); }
 
  private:
+  bool poll_tiles();
   void make_tiles();
   void take_groups();
   void take_group(Bytes pages);
@@ -107,6 +113,7 @@ class ChargeRig {
   PageMemory tariff_;
   std::vector<PageMemory> links_;
   MemoryStorage storage_;
+  u64 tsc_ = 0;
   u64 groups_taken_ = 0;
   ledger::JournalCounters journal_counters_{};
   ChargeCounters counters_{};

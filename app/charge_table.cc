@@ -157,6 +157,12 @@ std::string ChargeTable::run(std::string_view table) {
   std::string differences;
   std::string line;
   for (u32 number = 1; std::getline(lines, line); ++number) {
+    std::string more;
+    while (line.ends_with('\\') && std::getline(lines, more)) {
+      line.pop_back();
+      line += more;
+      ++number;
+    }
     const std::size_t arrow = line.find("->");
     const std::string left = line.substr(0, arrow);
     if (words_of(left).empty()) continue;

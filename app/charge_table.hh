@@ -19,6 +19,8 @@
 // under the name of another account. Other lines: top-up, adjust, transfer, remove, set, drop,
 // buckets, wait TIME, journal full|ready, restart, show validity|threshold|none.
 //
+// A line that ends with a backslash goes on in the next.
+//
 // Requests go through translate.hh both ways, so that what stands behind the arrow is what a client
 // reads. After every line the rig is asked for faults.
 #pragma once

@@ -42,7 +42,8 @@ TEST(ChargeTable, a_data_session_pays_for_blocks_begun) {
 TEST(ChargeTable, each_rating_group_has_its_own_answer) {
   expect(R"(
     account A plan prepaid balance 10.00EUR
-    initial S1 A data rg 10 ask 1MiB rg 20 ask any rg 30 ask any rg 99 ask any -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30 4010 rg 99 5031
+    initial S1 A data rg 10 ask 1MiB rg 20 ask any rg 30 ask any rg 99 ask any \
+        -> 2001 rg 10 grant 1MiB rg 20 grant 100MiB rg 30 4010 rg 99 5031
     balance A EUR                                -> free 9.89 held 0.11 used 0.00
     update S1 rg 20 used 50MiB ask any rg 10 used 1MiB -> 2001 rg 20 grant 100MiB rg 10
     balance A EUR                                -> free 9.89 held 0.00 used 0.11
@@ -54,7 +55,8 @@ TEST(ChargeTable, each_rating_group_has_its_own_answer) {
 TEST(ChargeTable, groups_and_identifiers_are_told_apart) {
   expect(R"(
     account A plan prepaid balance 10.00EUR
-    initial S1 A data rg 10 ask 1MiB rg 10 si 7 ask 1MiB -> 2001 rg 10 grant 1MiB rg 10 si 7 grant 1MiB
+    initial S1 A data rg 10 ask 1MiB rg 10 si 7 ask 1MiB \
+        -> 2001 rg 10 grant 1MiB rg 10 si 7 grant 1MiB
     balance A EUR                                -> free 9.78 held 0.22 used 0.00
     update S1 rg 10 si 7 used 1KiB               -> 2001
     balance A EUR                                -> free 9.88 held 0.11 used 0.01
@@ -103,7 +105,7 @@ TEST(ChargeTable, time_and_events_at_command_level) {
     balance A EUR                                -> free 0.90 held 0.10 used 0.00
     update  C1 used 61s ask 60s                  -> 2001 grant 60s       # 0.11, then to 0.21
     balance A EUR                                -> free 0.79 held 0.10 used 0.11
-    update  C1 used 60s ask 3600s                -> 2001 grant 479s final terminate  # 121 s 0.21, 600 s 1.00
+    update C1 used 60s ask 3600s -> 2001 grant 479s final terminate  # 121 s 0.21, 600 s 1.00
     balance A EUR                                -> free 0.00 held 0.79 used 0.21
     terminate C1 used 5s                         -> 2001                 # 126 s: 0.21
     balance A EUR                                -> free 0.79 held 0.00 used 0.21
@@ -124,7 +126,7 @@ TEST(ChargeTable, a_session_may_begin_without_a_service) {
     terminate S1                                 -> 2001
     balance A EUR                                -> free 1.00 held 0.00 used 0.00
     cdr S1                                       -> normal rg 10 used 0octets
-    initial S2 A data mscc ask any               -> 2001 grant 10000KiB final terminate  # 100 blocks
+    initial S2 A data mscc ask any -> 2001 grant 10000KiB final terminate  # 100 blocks
   )");
 }
 
@@ -146,7 +148,7 @@ TEST(ChargeTable, what_was_used_beyond_the_grant_is_owed) {
   expect(R"(
     account A plan prepaid balance 0.05EUR
     initial S1 A data rg 10 ask 10MiB            -> 2001 grant 500KiB final terminate
-    update S1 rg 10 used 1MiB ask any            -> 2001 grant 76KiB final terminate  # of the 11th block
+    update S1 rg 10 used 1MiB ask any -> 2001 grant 76KiB final terminate  # of the 11th block
     balance A EUR                                -> free -0.06 held 0.00 used 0.11
     top-up A 0.05EUR                             -> ok balance -0.01EUR
     update S1 rg 10 used 76KiB ask any           -> 2001 4012
@@ -225,16 +227,17 @@ TEST(ChargeTable, free_units_first_and_money_afterwards) {
 
 TEST(ChargeTable, buckets_pay_by_priority_and_then_what_ends_sooner) {
   expect(R"(
-    account A plan data-pack balance 3MiB priority 5 expires 30d balance 2MiB priority 5 expires 1d balance 1MiB priority 9 balance 0.04EUR priority 1
-    buckets A                                    -> 0.04/0.00/0.00EUR 2097152/0/0octets 3145728/0/0octets 1048576/0/0octets
+    account A plan data-pack balance 3MiB priority 5 expires 30d balance 2MiB priority 5 \
+           expires 1d balance 1MiB priority 9 balance 0.04EUR priority 1 ->
+    buckets A -> 0.04/0.00/0.00EUR 2097152/0/0octets 3145728/0/0octets 1048576/0/0octets
     initial S1 A data rg 10 ask 4MiB             -> 2001 grant 4MiB
-    buckets A                                    -> 0.04/0.00/0.00EUR 0/2097152/0octets 1048576/2097152/0octets 1048576/0/0octets
-    update S1 rg 10 used 3MiB ask 20MiB          -> 2001 grant 5MiB final redirect http://top-up.example/
-    buckets A                                    -> 0.00/0.04/0.00EUR 0/0/2097152octets 0/2097152/1048576octets 0/1048576/0octets
+    buckets A -> 0.04/0.00/0.00EUR 0/2097152/0octets 1048576/2097152/0octets 1048576/0/0octets
+    update S1 rg 10 used 3MiB ask 20MiB -> 2001 grant 5MiB final redirect http://top-up.example/
+    buckets A -> 0.00/0.04/0.00EUR 0/0/2097152octets 0/2097152/1048576octets 0/1048576/0octets
     wait 2d
     terminate S1                                 -> 5002
     cdr S1                                       -> abnormal rg 10 used 3MiB
-    buckets A                                    -> 0.04/0.00/0.00EUR 0/0/2097152octets 2097152/0/1048576octets 1048576/0/0octets
+    buckets A -> 0.04/0.00/0.00EUR 0/0/2097152octets 2097152/0/1048576octets 1048576/0/0octets
   )");
 }
 

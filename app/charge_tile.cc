@@ -56,7 +56,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
   }
   if (options.undo->is_open != 0) {
-    // What is derived is not undone. Marked first: should this be killed as well, the next one knows.
+    // What is derived is not undone. Marked first: should this be killed as well, the next one
+    // knows.
     for (const auto& owned : shards_) {
       if (owned != nullptr) owned->demand_rebuild();
     }

@@ -15,6 +15,20 @@ namespace tollgate::app {
 namespace {
 
 constexpr i64 count_max = i64{1} << 31;
+constexpr i64 cpu_max = 1023;
+constexpr std::size_t identity_bytes_max = 255;  // of a DiameterIdentity
+
+// A DiameterIdentity is a host's name: peers refuse anything else.
+void read_identity(TomlReader& reader, const char* key, std::string& value) {
+  reader.text("diameter", key, value, true);
+  const bool is_name = std::all_of(value.begin(), value.end(), [](char letter) {
+    return letter == '.' || letter == '-' || (letter >= '0' && letter <= '9') ||
+           (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
+  });
+  if (is_name && value.size() <= identity_bytes_max) return;
+  reader.mistake("diameter", key, "expected the name of a host, at most 255 octets");
+  value.clear();
+}
 
 bool parse_tile(std::string_view text, TileName& tile) {
   struct Row {
@@ -33,23 +47,24 @@ bool parse_tile(std::string_view text, TileName& tile) {
 }
 
 void read_diameter(TomlReader& reader, Config& config) {
-  reader.text("diameter", "identity", config.identity, true);
-  reader.text("diameter", "realm", config.realm, true);
+  read_identity(reader, "identity", config.identity);
+  read_identity(reader, "realm", config.realm);
   reader.text("diameter", "product_name", config.product_name);
   reader.number("diameter", "listen_port", {1, 65535}, config.listen_port);
   reader.number("diameter", "connections_max", {1, 16384}, config.connections_max);
   reader.number("diameter", "message_bytes_max", {4096, 1 << 24}, config.message_bytes_max);
   reader.number("diameter", "pending_max", {64, 1 << 22}, config.pending_max);
   reader.duration("diameter", "watchdog_seconds", {6, 3600}, Duration::seconds(1), config.watchdog);
-  for (const std::string& text : reader.texts("diameter", "allow")) {
+  reader.each_text("diameter", "allow", [&](const std::string& text, const toml::node& node) {
     dataplane::IpPrefix prefix;
     if (dataplane::parse(text, prefix)) {
       config.allowed_peers.push_back(prefix);
     } else {
-      reader.mistake("diameter", "allow",
-                     fmt::format("'{}' is not an address or a net such as 198.18.0.0/24", text));
+      reader.mistake(node, fmt::format("[diameter] allow: '{}' is not an address or a net such as "
+                                       "198.18.0.0/24",
+                                       text));
     }
-  }
+  });
 }
 
 void read_network(TomlReader& reader, Config& config) {
@@ -147,7 +162,14 @@ void read_core(TomlReader& reader, const toml::node& node, Config& config) {
   CoreConfig core;
   for (const auto& [key, value] : *table) {
     if (key.str() == "cpu" && value.is_integer()) {
-      core.cpu = static_cast<i32>(value.as_integer()->get());
+      const i64 cpu = value.as_integer()->get();
+      if (cpu < -1 || cpu > cpu_max) {
+        reader.mistake(value, fmt::format("[topology] cores: there is no cpu {}, expected 0 to {}, "
+                                          "or -1 for any",
+                                          cpu, cpu_max));
+      } else {
+        core.cpu = static_cast<i32>(cpu);
+      }
     } else if (key.str() == "tiles" && value.is_array()) {
       for (const toml::node& element : *value.as_array()) {
         TileName tile;

@@ -12,9 +12,16 @@ namespace {
 using diameter::MessageKind;
 using diameter::ResultCode;
 
-// An answer is its head, its parts and what it echoes; more than enough for each.
-constexpr u64 answer_bytes_base = 512;
+// An answer is its head (and our names in it), its parts and what it echoes; enough for each.
+constexpr u64 answer_bytes_base = 256;
 constexpr u64 answer_bytes_per_service = 320;
+
+// What an answer has to send back to the proxies on its way.
+u64 proxy_info_bytes(const diameter::CreditControlRequest& request) {
+  u64 sum = 0;
+  for (const Bytes avp : request.proxy_info()) sum += round_up(avp.size(), 4);
+  return sum;
+}
 
 // Rows for tools are brought up to date so often: a quarter of a second or so.
 constexpr u64 publish_ticks = 700'000'000;
@@ -111,7 +118,12 @@ std::size_t NetTile::received(dataplane::StreamId id, Bytes chunk) {
 
 diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
   if (!connection.peer.is_open()) {
-    on_peer_message(connection, message);
+    if (is_late_request(connection, message)) {
+      ++counters_.ccr_received;
+      refuse(connection, message, ResultCode::too_busy);
+    } else {
+      on_peer_message(connection, message);
+    }
     return connection.is_ending ? diameter::Take::stop_after : diameter::Take::next;
   }
   const diameter::Classified classified = diameter::classify(message);
@@ -136,9 +148,16 @@ diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
   return connection.is_ending ? diameter::Take::stop_after : diameter::Take::next;
 }
 
+// A request that crossed our DPR: its client is told to go elsewhere, at once.
+bool NetTile::is_late_request(const Connection& connection, Bytes message) {
+  return connection.peer.state() == diameter::PeerState::closing &&
+         diameter::classify(message).kind == MessageKind::credit_control;
+}
+
 void NetTile::on_peer_message(Connection& connection, Bytes message) {
   ++counters_.peer_messages;
   const bool was_open = connection.peer.is_open();
+  const bool was_waiting = connection.peer.state() == diameter::PeerState::wait_cer;
   const diameter::Reaction reaction = connection.peer.on_message(message, turn_.now, small_);
   if (!was_open && connection.peer.is_open()) {
     ++counters_.peers_open;
@@ -147,7 +166,7 @@ void NetTile::on_peer_message(Connection& connection, Bytes message) {
   if (was_open && !connection.peer.is_open()) --counters_.peers_open;
   if (reaction.event == diameter::PeerEvent::first_not_capabilities) {
     ++counters_.drop_before_capabilities;
-  } else if (reaction.close && !was_open) {
+  } else if (reaction.close && was_waiting) {
     ++counters_.peer_refused;
   }
   apply(connection, reaction, Bytes(small_).first(reaction.send_bytes));
@@ -173,12 +192,21 @@ void NetTile::send(Connection& connection, Bytes message) {
 }
 
 void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal) {
-  const std::size_t bytes =
-      diameter::encode_refusal(message, refusal, options_.node.origin, small_);
-  if (bytes == 0) return;
+  std::size_t bytes = diameter::encode_refusal(message, refusal, options_.node.origin, small_);
+  if (bytes != 0) {
+    send(connection, Bytes(small_).first(bytes));
+  } else {
+    // What it echoes is long, but not longer than it came.
+    const MutableBytes room =
+        transport_->reserve(connection.stream, message.size() + small_.size());
+    if (!room.empty()) {
+      bytes = diameter::encode_refusal(message, refusal, options_.node.origin, room);
+    }
+    if (bytes == 0) return;
+    transport_->commit(connection.stream, bytes);
+  }
   count_result(refusal.result_code());
   ++counters_.cca_sent;
-  send(connection, Bytes(small_).first(bytes));
 }
 
 void NetTile::refuse(Connection& connection, Bytes message, ResultCode code) {
@@ -213,6 +241,11 @@ void NetTile::on_request(Connection& connection, Bytes message) {
   if (request_.session_id.size() > ledger::session_id_bytes_max) {
     ++counters_.refused_decode;
     refuse(connection, message, result_code_of(ledger::Outcome::session_id_too_long));
+    return;
+  }
+  if (proxy_info_bytes(request_) > Pending::proxy_info_bytes_max) {
+    ++counters_.refused_decode;
+    refuse(connection, message, ResultCode::resources_exceeded);
     return;
   }
   if (!stage(connection)) {
@@ -344,7 +377,8 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
     ++counters_.drop_answer_late;
     return;
   }
-  const u64 bytes_max = answer_bytes_base + pending.session_id_bytes + pending.proxy_info_bytes +
+  const u64 bytes_max = answer_bytes_base + options_.node.origin.avps().size() +
+                        pending.session_id_bytes + pending.proxy_info_bytes +
                         answer_bytes_per_service * frame.answer.service_count;
   const MutableBytes room = transport_->reserve(pending.stream, bytes_max);
   if (room.empty()) {

@@ -83,6 +83,7 @@ class NetTile final : public dataplane::StreamHandler {
   };
 
   diameter::Take on_message(Connection& connection, Bytes message);
+  static bool is_late_request(const Connection& connection, Bytes message);
   void on_peer_message(Connection& connection, Bytes message);
   void on_request(Connection& connection, Bytes message);
   bool stage(Connection& connection);

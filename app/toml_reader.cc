@@ -103,21 +103,21 @@ void TomlReader::duration(const char* section, const char* key, const Range& ran
 
 std::vector<std::string> TomlReader::texts(const char* section, const char* key) {
   std::vector<std::string> values;
-  const toml::node* node = find(section, key);
-  if (node == nullptr) return values;
-  const toml::array* list = node->as_array();
-  if (list == nullptr) {
-    mistake(section, key, "expected a list of texts");
-    return values;
-  }
-  for (const toml::node& element : *list) {
-    if (const auto* text = element.as_string()) {
-      values.push_back(text->get());
-    } else {
-      mistake(element, fmt::format("[{}] {}: expected a text in quotes", section, key));
-    }
-  }
+  each_text(section, key,
+            [&](const std::string& text, const toml::node&) { values.push_back(text); });
   return values;
+}
+
+const toml::array* TomlReader::find_list(const char* section, const char* key) {
+  const toml::node* node = find(section, key);
+  if (node == nullptr) return nullptr;
+  const toml::array* list = node->as_array();
+  if (list == nullptr) mistake(section, key, "expected a list of texts");
+  return list;
+}
+
+void TomlReader::mistake_in_list(const char* section, const char* key, const toml::node& element) {
+  mistake(element, fmt::format("[{}] {}: expected a text in quotes", section, key));
 }
 
 void TomlReader::note_unknown_keys() {

@@ -40,6 +40,20 @@ class TomlReader {
   void duration(const char* section, const char* key, const Range& range, Duration unit,
                 Duration& value);
   std::vector<std::string> texts(const char* section, const char* key);
+  // fn(text, node) for each text of a list, which may be absent.
+  template <class Fn>
+  void each_text(const char* section, const char* key, Fn fn) {
+    const toml::array* list = find_list(section, key);
+    if (list == nullptr) return;
+    for (const toml::node& element : *list) {
+      const auto* text = element.as_string();
+      if (text != nullptr) {
+        fn(text->get(), element);
+      } else {
+        mistake_in_list(section, key, element);
+      }
+    }
+  }
   // A text that `parse` understands.
   template <class Value, class Parse>
   void parsed(const char* section, const char* key, const char* expected, Parse parse, Value& value,
@@ -61,6 +75,8 @@ class TomlReader {
   std::vector<ConfigMistake> take_mistakes() { return std::move(mistakes_); }
 
  private:
+  const toml::array* find_list(const char* section, const char* key);
+  void mistake_in_list(const char* section, const char* key, const toml::node& element);
   bool read_number(const char* section, const char* key, const Range& range, i64& value);
   void note_missing(const char* section, const char* key, const char* kind);
 

@@ -3,6 +3,8 @@
 
 #include "app/translate.hh"
 
+#include <algorithm>
+
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -115,7 +117,8 @@ diameter::Units units_of(const ledger::ServiceAnswer& answer, Unit currency) {
       break;
     case ledger::UnitKind::time:
       units.kinds = diameter::unit_time;
-      units.time_s = static_cast<u32>(answer.granted.count / ms_per_second);
+      units.time_s =
+          static_cast<u32>(std::min(answer.granted.count / ms_per_second, i64{UINT32_MAX}));
       break;
     case ledger::UnitKind::events:
       units.kinds = diameter::unit_service_specific;
