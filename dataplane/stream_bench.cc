@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <charconv>
 #include <cstdlib>
 #include <string>
 
@@ -47,7 +48,11 @@ ServerReport* server_report_ = nullptr;
 
 u32 argument(int argc, char** argv, std::string_view name, u32 otherwise) {
   for (int i = 1; i + 1 < argc; ++i) {
-    if (argv[i] == name) return static_cast<u32>(std::atoi(argv[i + 1]));
+    const std::string_view text = argv[i + 1];
+    u32 value = 0;
+    if (argv[i] == name &&
+        std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc())
+      return value;
   }
   return otherwise;
 }

@@ -45,6 +45,7 @@ ARROWS = {
     'rating': {'base', 'rating'},
     'ledger': {'base', 'ledger'},
     'app': {'base', 'dataplane', 'diameter', 'rating', 'ledger', 'app'},
+    'app/launch': None,  # the program that starts all the others, control among them
     'control': {'base', 'control', 'ledger', 'rating'},
     'tools': None,  # None: everything
     'tests': None,
@@ -111,7 +112,7 @@ def folder(path):
 
 
 def is_beside_code(path):
-    return re.search(r'_(test|bench|fuzz)$', path.stem) is not None
+    return re.search(r'_(test|bench|fuzz|fixture)$', path.stem) is not None
 
 
 def is_text(path):
@@ -294,6 +295,8 @@ def check_arrows(files, build):
     """base <- {dataplane, diameter, rating, ledger} <- app; DPDK and lwIP in dataplane only."""
     for path in code_files(files):
         here = folder(path)
+        if relative(path.parent) in ARROWS:
+            here = relative(path.parent)
         if here not in ARROWS:
             continue
         allowed = ARROWS[here]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Tollgate authors
-"""Starts that cannot be: each is told in one clear sentence with exit code 2, and nothing on disk is
-touched; then the appliance starts as before, with its accounts. Mistakes in tariffs and tables are
-told with line and column, and nothing of them is taken."""
+"""Starts that cannot be: each is told in one clear sentence with exit code 2, and nothing on disk
+is touched; then the appliance starts as before, with its accounts. Mistakes in tariffs and tables
+are told with line and column, and nothing of them is taken."""
 import hashlib
 import json
 import re
@@ -23,8 +23,8 @@ def test(build, work):
     appliance = TapAppliance(build, folder)
     appliance.start()
     for number in range(ACCOUNTS):
-        appliance.control('account', 'add', f'a{number}', '--identity', f'msisdn:4670000000{number}',
-                          '--plan', 'prepaid', '--balance', '1.00EUR')
+        appliance.control('account', 'add', f'a{number}', '--identity',
+                          f'msisdn:4670000000{number}', '--plan', 'prepaid', '--balance', '1.00EUR')
     check_second_start(appliance)
     check_tariff_mistake(appliance)
     check_table_mistake(appliance)

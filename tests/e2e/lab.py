@@ -218,7 +218,8 @@ class TapAppliance(Appliance):
 
     def __init__(self, build, work, edits=()):
         # A name of its own: two appliances of one name on a machine would share their memory files.
-        super().__init__(build, work, 'tap.toml', [('name = "tap"', f'name = "{work.name}"'), *edits])
+        super().__init__(build, work, 'tap.toml',
+                         [('name = "tap"', f'name = "{work.name}"'), *edits])
 
     def wait_until_up(self):
         wait_for('the tap toll0', self.has_tap)

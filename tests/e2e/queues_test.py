@@ -3,8 +3,8 @@
 # Copyright the Tollgate authors
 """Four processes: two net tiles on two queues of one memif port, a charge tile, a journal tile.
 
-Every answer must be right, both net tiles must have been served, and the money must add up. Charging
-goes over links between processes here, not within one.
+Every answer must be right, both net tiles must have been served, and the money must add up.
+Charging goes over links between processes here, not within one.
 """
 import json
 import subprocess
