@@ -197,8 +197,8 @@ def read_json(path, what):
 
 def machine():
     """What stands beside every measured figure."""
-    model = [line.split(':', 1)[1].strip() for line in
-             pathlib.Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')]
+    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+    model = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
     memory = pathlib.Path('/proc/meminfo').read_text().split()[1]
     return {'processor': model[0] if model else platform.processor(), 'processors': os.cpu_count(),
             'memory_gib': round(int(memory) / 2**20, 1), 'kernel': platform.release(),

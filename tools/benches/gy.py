@@ -66,9 +66,10 @@ def bench(chosen):
 def configuration(folder, name):
     """config/demo.toml with other places and more sessions."""
     text = (ROOT / 'config' / 'demo.toml').read_text()
+    tariffs = os.path.relpath(ROOT / 'config' / 'tariffs', folder)
     folder.mkdir(parents=True, exist_ok=True)
     for old, new in (('name = "demo"', f'name = "{name}"'), ('"../run/demo/', '"./'),
-                     ('["tariffs"]', f'["{os.path.relpath(ROOT / "config" / "tariffs", folder)}"]')):
+                     ('["tariffs"]', f'["{tariffs}"]')):
         if old not in text:
             fail(f'config/demo.toml has no {old}')
         text = text.replace(old, new)
