@@ -11,10 +11,11 @@
 //                         so that a repetition finds its answer
 //
 // The key of a request is its Session-Id, type and number. A request that is refused as a whole
-// moves nothing and leaves no trace. One service's refusal is told in its own part of the answer
-// and does not touch the others. A session keeps its last two answers; an older number that was
-// answered before is refused as forgotten, and one that was never seen (it was overtaken) is
-// carried out.
+// moves nothing and leaves no trace; only an INITIAL whose one service, at command level, is
+// refused stays behind as a closed session, for its repetition, without charging data. One
+// service's refusal is told in its own part of the answer and does not touch the others. A session
+// keeps its last two answers; an older number that was answered before is refused as forgotten, and
+// one that was never seen (it was overtaken) is carried out.
 #pragma once
 
 #include "app/charge_context.hh"

@@ -253,6 +253,27 @@ TEST(ChargeTable, a_bucket_that_ends_while_it_is_held_still_pays) {
   )");
 }
 
+// A grant leans on four buckets at most; it is the last one only if no fifth could pay.
+TEST(ChargeTable, many_small_buckets) {
+  ChargeTable table;
+  expect(table, "account A plan prepaid balance 0.01EUR\n");
+  for (u32 i = 1; i < 64; ++i) {
+    ASSERT_EQ(table.tell("top-up A 0.01EUR priority " + std::to_string(i)), "ok balance 0.01EUR");
+  }
+  expect(table, R"(
+    top-up A 0.01EUR priority 200                -> too_busy
+    initial S1 A data rg 10 ask 1MiB             -> 2001 grant 400KiB
+    update S1 rg 10 used 400KiB ask 1MiB         -> 2001 grant 400KiB
+    update S1 rg 10 used 5700KiB ask 1MiB        -> 2001 grant 300KiB final terminate
+    terminate S1 rg 10 used 400KiB               -> 2001
+    balance A EUR                                -> free -0.01 held 0.00 used 0.65
+    account B plan prepaid balance 0.01EUR balance 0.01EUR priority 1 balance 0.01EUR priority 2 \
+        balance 0.01EUR priority 3 limit 0.01EUR
+    initial S2 B data rg 10 ask 1MiB             -> 2001 grant 400KiB
+    update S2 rg 10 used 400KiB ask 1MiB         -> 2001 grant 100KiB final terminate
+  )");
+}
+
 TEST(ChargeTable, a_call_with_minutes_and_then_money) {
   expect(R"(
     account A plan data-pack balance 30s priority 5 balance 1.00EUR priority 9
