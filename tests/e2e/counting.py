@@ -48,12 +48,12 @@ def check_all(appliance, sessions):
 
 def read_record(path):
     """Session-Id -> the lines of its requests. A request that was sent twice counts once, and as
-    answered if either was."""
+    answered if either was; one that was refused unseen has not been answered yet."""
     sessions = collections.defaultdict(dict)
     for line in path.read_text().splitlines():
         request = json.loads(line)
         requests, key = sessions[request['session_id']], (request['type'], request['number'])
-        if key not in requests or requests[key].get('unanswered'):
+        if key not in requests or requests[key].get('result', TOO_BUSY) == TOO_BUSY:
             requests[key] = request
     return {session: list(requests.values()) for session, requests in sessions.items()}
 
@@ -71,10 +71,13 @@ def check_results(sessions):
 
 def usage(requests, with_unanswered):
     """(octets, seconds, events) that a session used in requests that were answered with success,
-    or that may have been booked because no answer arrived."""
+    or that may have been booked because no answer arrived: none at all, or none but TOO_BUSY to a
+    repetition, which says nothing of the first."""
     used = [0, 0, 0]
     for request in requests:
-        if request.get('result') == SUCCESS or (with_unanswered and request.get('unanswered')):
+        is_open = request.get('unanswered') or (
+            request.get('result') == TOO_BUSY and request.get('resent'))
+        if request.get('result') == SUCCESS or (with_unanswered and is_open):
             for index, key in enumerate(('used_octets', 'used_seconds', 'events')):
                 used[index] += request.get(key, 0)
     return tuple(used)

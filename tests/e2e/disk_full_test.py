@@ -28,7 +28,7 @@ def test(build, work):
     record = folder / 'load.jsonl'
     load = start(folder / 'load.log', build / 'tollload', *load_words(record), '--transport',
                  'kernel', '--to', APPLIANCE, '--connections', 2, '--rate', RATE,
-                 '--seconds', SECONDS, '--json', folder / 'load.json')
+                 '--duplicates', 20, '--seconds', SECONDS, '--json', folder / 'load.json')
     wait_for('the load', lambda: result_count(appliance, '2001') > RATE)
     filler = disk / 'filler'
     fill(filler)

@@ -19,6 +19,7 @@ using diameter::load_u32;
 using diameter::Take;
 
 constexpr u32 command_mask = 0xffffff;
+constexpr u32 code_too_busy = 3004;
 constexpr u32 bits_of_answer = static_cast<u32>(diameter::Command::credit_control);
 
 // Flags and command of a CCA, whatever its other flags.
@@ -125,8 +126,12 @@ void Engine::judge(const Connection& connection, u32 slot, Bytes message) {
   if (facts.outcome == Outcome::too_busy) ++results_->too_busy_count;
   if (facts.outcome == Outcome::refused) ++results_->refused_count;
   if (fault != AnswerFault::none) explain(connection, slot, fault, facts);
-  if (is_second) return;
-
+  if (is_second) {
+    // The first was refused unseen; this one may have been carried out, and the record says so.
+    if (session.first_result == code_too_busy && record_ != nullptr)
+      record(connection, slot, &facts);
+    return;
+  }
   session.set(session_is_answered);
   session.first_result = static_cast<u16>(facts.deciding_code());
   session.first_granted = facts.granted;
@@ -137,7 +142,6 @@ void Engine::judge(const Connection& connection, u32 slot, Bytes message) {
 // Both answers to a request that was sent twice must be the same. A server that was too busy for
 // one of them has not looked at it.
 void Engine::compare(Session& session, const AnswerFacts& facts, AnswerFault& fault) const {
-  constexpr u32 code_too_busy = 3004;
   if (fault != AnswerFault::none) return;
   if (session.first_result == code_too_busy || facts.outcome == Outcome::too_busy) return;
   if (session.first_result != facts.deciding_code() || session.first_granted != facts.granted)
@@ -234,9 +238,11 @@ void Engine::record(const Connection& connection, u32 slot, const AnswerFacts* f
                   .granted = facts == nullptr ? 0 : facts->granted,
                   .msisdn = options_.identities.first_msisdn + session.subscriber_index,
                   .was_resent = session.has(session_was_resent)};
-  // An event is used by being granted; one without an answer may have been.
-  if (session.type == RequestType::event)
-    line.used = facts == nullptr ? script_.use_of(session.service).requested : facts->granted;
+  // An event is used by being granted; one that nobody has looked at yet may have been, or may be.
+  if (session.type == RequestType::event) {
+    const bool is_decided = facts != nullptr && facts->outcome != Outcome::too_busy;
+    line.used = is_decided ? facts->granted : script_.use_of(session.service).requested;
+  }
   record_->write(line);
 }
 
