@@ -37,7 +37,7 @@ struct Request {
 
 struct Session {
   u32 account = 0;
-  u32 next_number = 1;
+  u32 next_number = 0;  // the same as that of the INITIAL: the type tells them apart
   bool is_over = false;
   i64 used = 0;
 };
