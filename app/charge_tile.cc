@@ -161,7 +161,8 @@ u32 ChargeTile::poll_requests(const Turn& turn) {
     for (u32 i = 0; i < bursts_per_poll_max; ++i) {
       const u32 charged = charge_burst(link, turn);
       work += charged;
-      if (charged < burst_max) break;
+      // A burst may be short because its entries might be large: then there is more to take.
+      if (charged == 0 || link.is_drained()) break;
     }
   }
   return work;

@@ -40,7 +40,7 @@ struct LinkRow {
 // what a turn brings, and no deeper. What does not fit is refused as too busy, and counted.
 constexpr LinkRow link_rows[] = {
     LinkRow{"net",     "charge",  512_KiB, "some 2 000 requests: a few turns of the net tile"},
-    LinkRow{"charge",  "journal", 512_KiB, "some 1 400 entries; the groups hold four times more"},
+    LinkRow{"charge",  "journal", 1_MiB,   "some 2 800 entries; the groups hold four times more"},
     LinkRow{"journal", "net",     512_KiB, "some 6 000 answers: those of several groups"},
     LinkRow{"control", "charge",  1_MiB,   "some 2 000 commands: what an import keeps in flight"},
     LinkRow{"journal", "control", 256_KiB, "an answer for each of them"},
