@@ -4,8 +4,9 @@
 // Command: what provisioning and operators ask of a shard, and what it answers.
 //
 // `control` puts commands on the control_charge link of the tile that owns the account's shard and
-// gets one CommandAnswer for each on journal_control, after its effects are on disk. A command that
-// brings an idempotency key is carried out once: repeated, it returns the first outcome.
+// gets one CommandAnswer for each on journal_control, after its effects are on disk. The tile
+// carries out what it is sent, once even over its own death; that a command is not sent twice is
+// for control, which finds its idempotency key in the journal.
 #pragma once
 
 #include <array>
