@@ -29,6 +29,7 @@ struct NetCounters {
   u64 refused_link_full;
   u64 refused_decode;
   u64 refused_command;
+  u64 refused_identity_changing;
   u64 refused_account_unknown;
   u64 refused_session_unknown;
   u64 peer_closed_by_timeout;
@@ -54,6 +55,8 @@ inline constexpr CounterName net_counter_names[] = {
     {"refused_link_full", "requests refused as too busy: the charge tile is behind"},
     {"refused_decode", "requests refused when decoded, with Failed-AVP"},
     {"refused_command", "requests of other applications or commands, refused"},
+    {"refused_identity_changing",
+     "requests refused because the index was just being changed where their identity lies"},
     {"refused_account_unknown", "requests refused because no account has their identities"},
     {"refused_session_unknown", "requests refused because their session is not known"},
     {"peer_closed_by_timeout", "connections ended by watchdog or capabilities timeout"},

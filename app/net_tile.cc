@@ -11,6 +11,7 @@ namespace {
 
 using diameter::MessageKind;
 using diameter::ResultCode;
+using Lookup = ledger::IdentityIndex::Lookup;
 
 // An answer is its head (and our names in it), its parts and what it echoes; enough for each.
 constexpr u64 answer_bytes_base = 256;
@@ -325,10 +326,16 @@ void NetTile::route_staged() {
 
 void NetTile::route(Staged& staged) {
   auto& head = *reinterpret_cast<ChargeRequest*>(staging_.get() + staged.at);
+  bool is_changing = false;
   for (u32 i = 0; i < staged.key_count && head.account.is_none(); ++i) {
-    head.account = index_.find(staged.keys[i]);
+    is_changing |= index_.look_up(staged.keys[i], head.account) == Lookup::changing;
   }
   u32 shard = head.account.shard();
+  if (head.account.is_none() && is_changing) {
+    ++counters_.refused_identity_changing;
+    answer_here(*staged.pending, ledger::Outcome::too_busy);
+    return;
+  }
   if (head.account.is_none()) {
     const bool continues =
         head.kind == RequestKind::update || head.kind == RequestKind::termination;

@@ -39,42 +39,49 @@ IdentityIndex IdentityIndex::format(u8* memory, u64 identities_max) {
   return index;
 }
 
-AccountRef IdentityIndex::look_up(IdentityKey key) const {
+IdentityIndex::Lookup IdentityIndex::probe(IdentityKey key, AccountRef& account) const {
   u64 at = home(key);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
     const Line& line = lines()[at];
-    AccountRef found;
     bool has_room = false;
     bool is_read = false;
     for (int attempt = 0; attempt < line_attempts_max && !is_read; ++attempt) {
       const u32 before = __atomic_load_n(&line.sequence, __ATOMIC_ACQUIRE);
-      found = {};
+      account = {};
       has_room = false;
       for (u32 i = 0; i < entries_per_line; ++i) {
-        if (line.key[i] == key) found = line.account[i];
+        if (line.key[i] == key) account = line.account[i];
         has_room = has_room || line.key[i].is_none();
       }
       __atomic_thread_fence(__ATOMIC_ACQUIRE);
       is_read = (before & 1) == 0 && __atomic_load_n(&line.sequence, __ATOMIC_RELAXED) == before;
       if (!is_read) __builtin_ia32_pause();
     }
-    if (!is_read) return {};
-    if (!found.is_none()) return found;
-    if (has_room) return {};  // an insert would have put it here
+    if (!is_read) {
+      account = {};
+      return Lookup::changing;
+    }
+    if (!account.is_none()) return Lookup::found;
+    if (has_room) return Lookup::absent;  // an insert would have put it here
   }
-  return {};
+  return Lookup::absent;
+}
+
+IdentityIndex::Lookup IdentityIndex::look_up(IdentityKey key, AccountRef& account) const {
+  for (int attempt = 0; attempt < search_attempts_max; ++attempt) {
+    const u64 moves = __atomic_load_n(&header_->moves, __ATOMIC_ACQUIRE);
+    const Lookup result = probe(key, account);
+    if (result != Lookup::absent) return result;
+    // It may have moved from a line not yet looked at to one looked at already.
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&header_->moves, __ATOMIC_RELAXED) == moves) return result;
+  }
+  return Lookup::changing;
 }
 
 AccountRef IdentityIndex::find(IdentityKey key) const {
-  for (int attempt = 0; attempt < search_attempts_max; ++attempt) {
-    const u64 moves = __atomic_load_n(&header_->moves, __ATOMIC_ACQUIRE);
-    const AccountRef found = look_up(key);
-    if (!found.is_none()) return found;
-    // It may have moved from a line not yet looked at to one looked at already.
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&header_->moves, __ATOMIC_RELAXED) == moves) return {};
-  }
-  return {};
+  AccountRef account;
+  return look_up(key, account) == Lookup::found ? account : AccountRef{};
 }
 
 // Each store in its turn: whoever comes after a kill finds the old entry, the new one, or one that

@@ -9,9 +9,9 @@
 // changes: each line has a sequence that is odd during a change, and a key that moves nearer to its
 // home is seen in one of the two places.
 //
-// The writer may be killed at any instruction. A reader that finds a line left odd gives up after a
-// moment and knows nobody; no reader ever takes one account for another. The next writer calls
-// `mend` first. At 20 million accounts with two identities it takes 20 octets an entry at three
+// The writer may be killed at any instruction, or lose the processor there. A reader that finds a
+// line left odd gives up after a moment and says that it could not know; no reader ever takes one
+// account for another, or one that is there for unknown. The next writer calls `mend` first. At 20 million accounts with two identities it takes 20 octets an entry at three
 // quarters full.
 #pragma once
 
@@ -32,7 +32,14 @@ class IdentityIndex {
 
   void prefetch(IdentityKey key) const { __builtin_prefetch(&lines()[home(key)]); }
 
-  // The account's place, or none.
+  // What a reader learns. `changing`: the writer is in the middle of a change here and does not go
+  // on; ask again later.
+  enum class Lookup : u8 { found, absent, changing };
+
+  // `account` is the account's place, or none.
+  [[nodiscard]] Lookup look_up(IdentityKey key, AccountRef& account) const;
+
+  // The account's place, or none; for the writer and for whoever knows that nothing changes.
   AccountRef find(IdentityKey key) const;
 
   // One writer. False if the key is there already or there is no room near its home.
@@ -74,7 +81,7 @@ class IdentityIndex {
 
   Line* lines() const { return reinterpret_cast<Line*>(header_ + 1); }
   u64 home(IdentityKey key) const { return key.hash() & header_->line_mask; }
-  AccountRef look_up(IdentityKey key) const;
+  Lookup probe(IdentityKey key, AccountRef& account) const;
   bool find_place(IdentityKey key, Place& place) const;
   bool find_filler(Place gap, Place& filler) const;
   void close_gap(Place gap);
