@@ -215,6 +215,7 @@ void ChargeRig::turn(const OnAnswer& on_answer) {
 }
 
 void ChargeRig::work() {
+  has_net_tile_ = true;
   for (u32 idle = 0; idle < 3; ++idle) {
     if (poll_tiles()) idle = 0;
   }
@@ -238,7 +239,7 @@ const VersionedBlob* ChargeRig::tariff() const {
 
 void ChargeRig::poll_answers(const OnAnswer& on_answer) {
   Bytes frame;
-  while (from_net_.next(frame)) {
+  while (!has_net_tile_ && from_net_.next(frame)) {
     ledger::AnswerTag tag;
     std::memcpy(&tag, frame.data(), sizeof tag);
     AnswerFrame answer;

@@ -72,6 +72,7 @@ class ChargeRig {
   using OnAnswer = std::function<void(u64 tag, const AnswerFrame& answer)>;
   void turn(const OnAnswer& on_answer);
   // The same, but the answers stay on their link: a net tile takes them, and fills the other one.
+  // From then on nothing else here touches them.
   void work();
   LinkMemory* net_charge() const;
   LinkMemory* journal_net() const;
@@ -115,6 +116,7 @@ class ChargeRig {
   MemoryStorage storage_;
   u64 tsc_ = 0;
   u64 groups_taken_ = 0;
+  bool has_net_tile_ = false;
   ledger::JournalCounters journal_counters_{};
   ChargeCounters counters_{};
   std::unique_ptr<ChargeTile> charge_;

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "app/charge_rig.hh"
+#include "app/net_rig.hh"
 #include "diameter/peer_messages.hh"
 
 namespace tollgate::app {
@@ -16,144 +16,16 @@ using dataplane::StreamId;
 using diameter::ResultCode;
 using Octets = std::vector<u8>;
 
-// A network of vectors: what a test delivers is received in the next poll, in the pieces that it
-// came in.
-class FakeTransport final : public dataplane::Transport {
- public:
-  struct Stream {
-    StreamId id;
-    Octets output;
-    Octets room;
-    u64 output_max = 1 << 20;
-    bool is_open = true;
-    bool is_ending = false;
-    bool was_aborted = false;
-  };
+using Options = NetRig::Options;
 
-  explicit FakeTransport(dataplane::StreamHandler& handler) : handler_(handler) {}
-
-  StreamId accept(const char* address) {
-    dataplane::Endpoint remote;
-    EXPECT_TRUE(parse(address, 1234, remote));
-    const StreamId id{static_cast<u32>(streams_.size()), generation_++};
-    streams_.push_back({.id = id});
-    handler_.opened(id, remote, dataplane::Direction::incoming);
-    return id;
-  }
-  void deliver(StreamId id, Bytes octets) {
-    input_.push_back({id, Octets(octets.begin(), octets.end())});
-  }
-  void end(StreamId id) { streams_[id.index].is_ending = true; }
-  Stream& stream(StreamId id) { return streams_[id.index]; }
-  Octets take_output(StreamId id) { return std::exchange(streams_[id.index].output, {}); }
-
-  std::string listen(const dataplane::Endpoint&) override { return {}; }
-  StreamId connect(const dataplane::Endpoint&) override { return {}; }
-  MutableBytes reserve(StreamId id, std::size_t size) override {
-    Stream& stream = streams_[id.index];
-    if (!stream.is_open || stream.output.size() + size > stream.output_max) return {};
-    stream.room.assign(size, 0xee);
-    return stream.room;
-  }
-  void commit(StreamId id, std::size_t size) override {
-    Stream& stream = streams_[id.index];
-    ASSERT_LE(size, stream.room.size());
-    stream.output.insert(stream.output.end(), stream.room.begin(),
-                         stream.room.begin() + static_cast<i64>(size));
-  }
-  void flush() override {}
-  void resume(StreamId) override {}
-  void close(StreamId id) override { streams_[id.index].is_ending = true; }
-  void abort(StreamId id) override {
-    streams_[id.index].is_ending = true;
-    streams_[id.index].was_aborted = true;
-  }
-  std::size_t poll(Instant) override {
-    const std::vector<Input> input = std::exchange(input_, {});
-    for (const Input& one : input) {
-      if (!streams_[one.id.index].is_open || streams_[one.id.index].is_ending) continue;
-      EXPECT_EQ(handler_.received(one.id, one.octets), one.octets.size());
-    }
-    for (Stream& stream : streams_) {
-      if (!stream.is_open || !stream.is_ending) continue;
-      stream.is_open = false;
-      handler_.closed(stream.id, dataplane::CloseReason::local);
-    }
-    return input.size();
-  }
-  std::size_t stream_count() const override { return streams_.size(); }
-  const dataplane::TransportCounters& counters() const override { return counters_; }
-
- private:
-  struct Input {
-    StreamId id;
-    Octets octets;
-  };
-  dataplane::StreamHandler& handler_;
-  std::vector<Stream> streams_;
-  std::vector<Input> input_;
-  u32 generation_ = 1;
-  dataplane::TransportCounters counters_;
-};
-
-struct Options {
-  u32 pending_max = 4096;
-  std::string identity = "ocs.tollgate.example";
-  std::string realm = "tollgate.example";
-  std::string tariff;  // empty: the demonstration's
-  std::vector<dataplane::IpPrefix> allowed;
-  u32 first_generation = 0;
-};
-
-class NetTileRig {
+// A NetRig with one account, and its clients' side.
+class NetTileRig : public NetRig {
  public:
   explicit NetTileRig(const Options& options = {})
-      : client_node_{.origin = diameter::OriginBlock("pgw1.example", "example"),
-                     .host_addresses = {&host_, 1}},
-        index_memory_(ledger::IdentityIndex::footprint(64)),
-        counters_(net_block_names().size()),
-        latency_memory_(sizeof(Histogram)) {
-    if (options.tariff.empty()) {
-      rig_.load_tariff(SOURCE_ROOT "/config/tariffs");
-    } else {
-      rig_.load_tariff_text(options.tariff);
-    }
-    auto index = ledger::IdentityIndex::format(index_memory_.data(), 64);
-    ledger::Command command{.kind = ledger::CommandKind::create_account,
-                            .bucket_count = 1,
-                            .plan = rating::plan_id("prepaid"),
-                            .account_id = 1,
-                            .state = ledger::AccountState::active};
-    command.buckets[0] = {.amount = Amount{10'000'000}, .unit = Unit::eur};
-    command.shard = 7;
-    const ledger::AccountRef account = rig_.command(command).account;
-    EXPECT_TRUE(
-        index.insert(ledger::number_key(ledger::IdentityType::msisdn, "46701234567"), account));
-    tile_ = std::make_unique<NetTile>(
-        NetTileOptions{.pending_max = options.pending_max,
-                       .first_generation = options.first_generation,
-                       .allowed_peers = options.allowed,
-                       .charge_links = {rig_.net_charge()},
-                       .journal_links = {rig_.journal_net()},
-                       .tariff = rig_.tariff(),
-                       .node = {.origin = diameter::OriginBlock(options.identity, options.realm),
-                                .host_addresses = {&host_, 1}}},
-        rig_.memory(), index, counters_, *reinterpret_cast<Histogram*>(latency_memory_.data()));
-    transport_ = std::make_unique<FakeTransport>(*tile_);
-    tile_->set_transport(*transport_);
-  }
-
-  FakeTransport& transport() { return *transport_; }
-  NetTile& tile() { return *tile_; }
-  ChargeRig& charge() { return rig_; }
-  NetCounters& counters() { return *reinterpret_cast<NetCounters*>(counters_.data()); }
-
-  void poll() { tile_->poll({.tsc = ++tsc_, .now = rig_.now}); }
-  // Requests in, charging, answers out.
-  void turn() {
-    poll();
-    rig_.work();
-    poll();
+      : NetRig(options),
+        client_node_{.origin = diameter::OriginBlock("pgw1.example", "example"),
+                     .host_addresses = {&host_, 1}} {
+    add_account("46701234567", "prepaid", Amount{10'000'000});
   }
 
   Octets capabilities_request() {
@@ -164,26 +36,13 @@ class NetTileRig {
 
   // A peer that has exchanged capabilities.
   StreamId open(const char* address = "198.18.0.9:5000") {
-    const StreamId id = transport_->accept(address);
-    transport_->deliver(id, capabilities_request());
+    const StreamId id = transport().accept(address);
+    transport().deliver(id, capabilities_request());
     poll();
-    const Octets answer = transport_->take_output(id);
-    EXPECT_GE(answer.size(), diameter::header_bytes);
+    EXPECT_GE(transport().take_output(id).size(), diameter::header_bytes);
     return id;
   }
 
-  // The messages that went out, one after the other.
-  std::vector<Octets> sent(StreamId id) {
-    const Octets output = transport_->take_output(id);
-    std::vector<Octets> messages;
-    for (std::size_t at = 0; at < output.size();) {
-      const auto header = diameter::read_header(Bytes(output).subspan(at));
-      messages.emplace_back(output.begin() + static_cast<i64>(at),
-                            output.begin() + static_cast<i64>(at + header.length_bytes));
-      at += header.length_bytes;
-    }
-    return messages;
-  }
   // The Result-Codes of the answers that went out.
   std::vector<u32> codes(StreamId id) {
     std::vector<u32> all;
@@ -196,15 +55,8 @@ class NetTileRig {
   const diameter::ReceivedAnswer& last_answer() const { return answer_; }
 
  private:
-  ChargeRig rig_;
-  diameter::HostAddress host_{.octets = {198, 18, 0, 1}};
+  diameter::HostAddress host_{.octets = {198, 18, 0, 9}};
   diameter::LocalNode client_node_;
-  PageMemory index_memory_;
-  std::vector<u64> counters_;
-  PageMemory latency_memory_;
-  std::unique_ptr<NetTile> tile_;
-  std::unique_ptr<FakeTransport> transport_;
-  u64 tsc_ = 0;
   diameter::ReceivedAnswer answer_;
 };
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/net_rig.hh"
+
+#include "base/check.hh"
+#include "rating/image.hh"
+
+namespace tollgate::app {
+namespace {
+
+constexpr u32 identities_max = 64;
+constexpr u8 accounts_shard = 7;  // all accounts of a test may share one
+constexpr u32 generations_a_life = 1000;
+
+}  // namespace
+
+NetRig::NetRig(const Options& options)
+    : options_(options),
+      index_memory_(ledger::IdentityIndex::footprint(identities_max)),
+      index_(ledger::IdentityIndex::format(index_memory_.data(), identities_max)),
+      counters_(net_block_names().size()),
+      latency_memory_(sizeof(Histogram)) {
+  if (options.tariff.empty()) {
+    charge_.load_tariff(SOURCE_ROOT "/config/tariffs");
+  } else {
+    charge_.load_tariff_text(options.tariff);
+  }
+  make_tile();
+}
+
+void NetRig::make_tile() {
+  tile_ = std::make_unique<NetTile>(
+      NetTileOptions{.connections_max = options_.connections_max,
+                     .pending_max = options_.pending_max,
+                     .first_generation = options_.first_generation + lives_++ * generations_a_life,
+                     .allowed_peers = options_.allowed,
+                     .charge_links = {charge_.net_charge()},
+                     .journal_links = {charge_.journal_net()},
+                     .tariff = charge_.tariff(),
+                     .node = {.origin = diameter::OriginBlock(options_.identity, options_.realm),
+                              .host_addresses = {&host_, 1}}},
+      charge_.memory(), index_, counters_, *reinterpret_cast<Histogram*>(latency_memory_.data()));
+  transport_ = std::make_unique<FakeTransport>(*tile_);
+  tile_->set_transport(*transport_);
+}
+
+u64 NetRig::counter(std::string_view name) const {
+  const std::span<const CounterName> names = net_block_names();
+  for (u32 i = 0; i < names.size(); ++i) {
+    if (names[i].name == name) return counters_[i];
+  }
+  check(false, "a test asks for a counter that there is");
+  return 0;
+}
+
+ledger::AccountRef NetRig::add_account(std::string_view msisdn, std::string_view plan,
+                                       Amount balance) {
+  ledger::Command command{.kind = ledger::CommandKind::create_account,
+                          .bucket_count = 1,
+                          .plan = rating::plan_id(plan),
+                          .account_id = ++account_count_,
+                          .state = ledger::AccountState::active};
+  command.buckets[0] = {.amount = balance, .unit = Unit::eur};
+  command.shard = accounts_shard;
+  const ledger::AccountRef account = charge_.command(command).account;
+  check(index_.insert(ledger::number_key(ledger::IdentityType::msisdn, msisdn), account),
+        "the index of a test has room");
+  return account;
+}
+
+void NetRig::turn() {
+  poll();
+  charge_.work();
+  poll();
+}
+
+void NetRig::wait(Duration time) {
+  charge_.wait(time);
+  tile_->housekeep({.tsc = ++tsc_, .now = charge_.now});
+  turn();
+}
+
+void NetRig::restart() {
+  transport_.reset();
+  tile_.reset();
+  charge_.restart();
+  make_tile();
+}
+
+std::vector<NetRig::Octets> NetRig::sent(dataplane::StreamId id) {
+  const Octets output = transport_->take_output(id);
+  std::vector<Octets> messages;
+  for (std::size_t at = 0; at < output.size();) {
+    const auto header = diameter::read_header(Bytes(output).subspan(at));
+    check(
+        header.length_bytes >= diameter::header_bytes && at + header.length_bytes <= output.size(),
+        "what goes out is whole messages");
+    messages.emplace_back(output.begin() + static_cast<i64>(at),
+                          output.begin() + static_cast<i64>(at + header.length_bytes));
+    at += header.length_bytes;
+  }
+  return messages;
+}
+
+}  // namespace tollgate::app
