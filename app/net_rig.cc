@@ -43,6 +43,7 @@ void NetRig::make_tile() {
       charge_.memory(), index_, counters_, *reinterpret_cast<Histogram*>(latency_memory_.data()));
   transport_ = std::make_unique<FakeTransport>(*tile_);
   tile_->set_transport(*transport_);
+  poll();  // it learns the time
 }
 
 u64 NetRig::counter(std::string_view name) const {
@@ -55,13 +56,13 @@ u64 NetRig::counter(std::string_view name) const {
 }
 
 ledger::AccountRef NetRig::add_account(std::string_view msisdn, std::string_view plan,
-                                       Amount balance) {
+                                       const Balance& balance) {
   ledger::Command command{.kind = ledger::CommandKind::create_account,
                           .bucket_count = 1,
                           .plan = rating::plan_id(plan),
                           .account_id = ++account_count_,
                           .state = ledger::AccountState::active};
-  command.buckets[0] = {.amount = balance, .unit = Unit::eur};
+  command.buckets[0] = {.amount = balance.amount, .unit = balance.unit};
   command.shard = accounts_shard;
   const ledger::AccountRef account = charge_.command(command).account;
   check(index_.insert(ledger::number_key(ledger::IdentityType::msisdn, msisdn), account),

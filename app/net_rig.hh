@@ -12,6 +12,7 @@
 #include "app/charge_rig.hh"
 #include "app/fake_transport.hh"
 #include "app/net_tile.hh"
+#include "base/amount.hh"
 
 namespace tollgate::app {
 
@@ -38,7 +39,12 @@ class NetRig {
   u64 counter(std::string_view name) const;
 
   // Adds an active account with one balance and one telephone number.
-  ledger::AccountRef add_account(std::string_view msisdn, std::string_view plan, Amount balance);
+  struct Balance {
+    Amount amount;
+    Unit unit = Unit::eur;
+  };
+  ledger::AccountRef add_account(std::string_view msisdn, std::string_view plan,
+                                 const Balance& balance);
 
   void poll() { tile_->poll({.tsc = ++tsc_, .now = charge_.now}); }
   // Requests in, charging, answers out.

@@ -25,7 +25,7 @@ class NetTileRig : public NetRig {
       : NetRig(options),
         client_node_{.origin = diameter::OriginBlock("pgw1.example", "example"),
                      .host_addresses = {&host_, 1}} {
-    add_account("46701234567", "prepaid", Amount{10'000'000});
+    add_account("46701234567", "prepaid", {Amount{10'000'000}});
   }
 
   Octets capabilities_request() {
