@@ -3,7 +3,8 @@
 
 #include "app/charge.hh"
 
-#include "app/quota.hh"
+#include <algorithm>
+
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -183,7 +184,7 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   }
   const u32 service_count = request.head().service_count;
   const u32 extensions = quota_extensions(service_count) + answer_extensions(service_count);
-  if (!context.shard.has_free_session() || context.shard.free_extensions() < extensions) {
+  if (!context.shard.has_free_session() || context.shard.make_extensions(extensions) < extensions) {
     ++counters_.refused_too_busy;
     return Outcome::too_busy;
   }
@@ -208,7 +209,7 @@ bool Charger::has_extensions(const ChargeContext& context, ChargeRequestView req
                              u32 session_index) {
   const u32 service_count = request.head().service_count;
   const u32 answer = answer_extensions(service_count);
-  u32 free = context.shard.free_extensions();
+  u32 free = context.shard.make_extensions(service_count + answer);
   if (free >= service_count + answer) return true;
   const Session& session = context.shard.session(session_index);
   const Answer& replaced = session.answers[session.answer_turn % ledger::answers_per_session];
@@ -230,6 +231,8 @@ void Charger::touch_head(const ChargeContext& context, u32 session_index) {
                                                            .word_count = head_word_count});
 }
 
+// All reports are booked before anything is granted: so two parts that speak of one rating group
+// (a report beside a wish, or the two of a dual quota) neither release nor starve each other.
 void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 session_index) {
   touch_head(base, session_index);
   Session& session = base.shard.session(session_index);
@@ -238,60 +241,151 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   const ChargeRequest& head = request.head();
   const bool is_last = head.kind == RequestKind::termination;
   if (head.kind == RequestKind::update) mark_seen(session, head.number);
+  if (!head.way.is_none()) session.closed_next = head.way.value;
 
   frame_.answer.type = static_cast<u8>(head.kind);
   frame_.answer.number = head.number;
   frame_.answer.service_count = static_cast<u8>(head.service_count);
   u32 number = 0;
-  u32 validity_s = 0;
   for (const ChargeService& service : request.services()) {
-    ledger::ServiceAnswer& answer = frame_.service(number++);
+    ledger::ServiceAnswer& answer = frame_.service(number);
     copy_key(service, answer);
-    serve_one(context, service, session_index, is_last, answer);
-    if (answer.validity_s > validity_s) validity_s = answer.validity_s;
+    settle_one(context, service, session_index, is_last, work_[number], answer);
+    ++number;
   }
+  number = 0;
+  for (const ChargeService& service : request.services()) {
+    if (work_[number].wants_grant) grant_one(context, service, number, frame_.service(number));
+    ++number;
+  }
+  tell_money(context, head, session_index);
   if (is_last) {
     close(context, session_index);
     note_charging_data(context, session_index, ledger::ClosingCause::normal_release);
-  } else if (is_refused_beginning(head, frame_.answer)) {
-    close(context, session_index);  // it never began: there is nothing to tell in a CDR
   } else {
-    const Duration silence =
-        validity_s != 0 ? Duration::seconds(2 * i64{validity_s}) : policy_.session_silence_max;
-    session.deadline_ns = (context.op.now() + silence).ns;
+    if ((head.habits & habit::whole_denial) != 0) frame_.answer.outcome = denial_of_all();
+    if (is_refused_beginning(head)) {
+      close(context, session_index);  // it never began: there is nothing to tell in a CDR
+    } else {
+      set_deadline(context, session_index);
+    }
   }
   store_answer(context, session_index);
 }
 
-// An INITIAL without MSCC that is refused is refused as a whole: its client sends nothing more.
-bool Charger::is_refused_beginning(const ChargeRequest& head, const Answer& answer) {
-  const bool is_part = (answer.first.flags & ledger::service_flag::is_multiple_services) != 0;
-  return head.kind == RequestKind::initial && head.service_count == 1 && !is_part &&
-         answer.first.outcome != Outcome::ok;
+// A session lives twice the longest Validity-Time of what was answered last.
+void Charger::set_deadline(const ChargeContext& context, u32 session_index) {
+  u32 validity_s = 0;
+  for (u32 i = 0; i < frame_.answer.service_count; ++i) {
+    validity_s = std::max(validity_s, frame_.service(i).validity_s);
+  }
+  constexpr i64 patience_least_s = 30;  // beyond it, however short
+  const i64 alive_s = i64{validity_s} + std::max(i64{validity_s}, patience_least_s);
+  const Duration silence =
+      validity_s != 0 ? Duration::seconds(alive_s) : policy_.session_silence_max;
+  context.shard.session(session_index).deadline_ns = (context.op.now() + silence).ns;
 }
 
-void Charger::serve_one(const ChargeContext& context, const ChargeService& service,
-                        u32 session_index, bool is_last, ledger::ServiceAnswer& answer) {
-  QuotaPlace place = find_quota(context, session_index, service);
-  if (place.quota != nullptr) {
-    change_quota(context, place);
-  } else {
-    place = add_quota(context, session_index, service);
+// An INITIAL that is refused as a whole, or told that it costs nothing: its client sends nothing
+// more.
+bool Charger::is_refused_beginning(const ChargeRequest& head) const {
+  if (head.kind != RequestKind::initial || head.service_count == 0) return false;
+  const Answer& answer = frame_.answer;
+  const bool is_part = (answer.first.flags & ledger::service_flag::is_multiple_services) != 0;
+  if (answer.outcome != Outcome::ok || (!is_part && answer.first.outcome != Outcome::ok))
+    return true;
+  if ((head.habits & habit::free_ends) == 0) return false;
+  for (u32 i = 0; i < answer.service_count; ++i) {
+    if ((frame_.service(i).flags & ledger::service_flag::is_free) == 0) return false;
   }
-  if (place.quota == nullptr) {
+  return true;
+}
+
+// What the first service was denied with, if each of them was; for clients that look nowhere else.
+Outcome Charger::denial_of_all() const {
+  const u32 count = frame_.answer.service_count;
+  for (u32 i = 0; i < count; ++i) {
+    if (frame_.service(i).outcome == Outcome::ok) return Outcome::ok;
+  }
+  return count != 0 ? frame_.answer.first.outcome : Outcome::ok;
+}
+
+void Charger::settle_one(const ChargeContext& context, const ChargeService& service,
+                         u32 session_index, bool is_last, Work& work,
+                         ledger::ServiceAnswer& answer) {
+  work.wants_grant = false;
+  work.found = {};
+  work.place = find_quota(context, session_index, service);
+  if (work.place.quota != nullptr) {
+    change_quota(context, work.place);
+  } else {
+    work.place = add_quota(context, session_index, service);
+  }
+  if (work.place.quota == nullptr) {
     answer.outcome = Outcome::too_many_quotas;
     return;
   }
-  const ServiceRule found = find_rule(context, service);
-  answer.outcome = settle(context, found, service, *place.quota);
+  work.found = find_rule(context, service);
+  answer.outcome = settle(context, work.found, service, *work.place.quota);
   if (is_last || service.is_final_report != 0 || service.wanted == Wanted::nothing) {
-    if (answer.outcome == Outcome::ok && found.rule == nullptr) answer.outcome = found.outcome;
+    if (answer.outcome == Outcome::ok && work.found.rule == nullptr) {
+      answer.outcome = work.found.outcome;
+    }
     return;
   }
   if (answer.outcome != Outcome::ok) return;
   answer.outcome = account_outcome(context.shard, context.account_index);
-  if (answer.outcome != Outcome::ok) return;
-  grant(context, found, service, *place.quota, answer);
+  work.wants_grant = answer.outcome == Outcome::ok;
+}
+
+void Charger::grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
+                        ledger::ServiceAnswer& answer) {
+  Work& work = work_[number];
+  ledger::Quota& quota = *work.place.quota;
+  work.after = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance};
+  if (!quota.granted.is_zero()) {
+    // A further grant to the same group in one answer is priced behind the first.
+    for (u32 i = number; i-- > 0;) {
+      if (work_[i].place.quota != &quota || !work_[i].wants_grant) continue;
+      work.after = work_[i].after;
+      break;
+    }
+  }
+  grant(context, work.found, service, work.after, quota, answer);
+}
+
+// What the answer tells of the account's money, if its client wants to know.
+void Charger::tell_money(const ChargeContext& context, const ChargeRequest& head,
+                         u32 session_index) {
+  if (frame_.answer.service_count == 0 || work_[0].found.rule == nullptr) return;
+  Answer& answer = frame_.answer;
+  answer.cost_unit = work_[0].found.rule->currency;
+  for (const ChargePolicy::LowBalance& low : policy_.low_balances) {
+    if (low.currency == Unit::none) break;
+    if (low.currency != answer.cost_unit) continue;
+    answer.flags |= ledger::answer_flag::has_low_balance;
+    if (money_left(context, low.currency) < low.below) {
+      answer.flags |= ledger::answer_flag::is_low_balance;
+    }
+  }
+  if ((head.habits & habit::tell_remaining) != 0) {
+    answer.remaining = money_left(context, answer.cost_unit).count;
+    answer.flags |= ledger::answer_flag::has_remaining;
+  }
+  if ((head.habits & habit::tell_advice) != 0) {
+    answer.cost = cost_so_far(context, session_index);
+    answer.flags |= ledger::answer_flag::has_advice;
+  }
+}
+
+Money Charger::cost_so_far(const ChargeContext& context, u32 session_index) {
+  const Session& session = context.shard.session(session_index);
+  Money sum = session.quota_count != 0 ? session.quota.cost : Money{};
+  for (u32 at = session.first_extension; at != 0; at = context.shard.extension(at).quota.next) {
+    Money next;
+    if (add(sum, context.shard.extension(at).quota.cost, next)) sum = next;
+  }
+  return sum;
 }
 
 // The session gives all back and is from now on only a memory of its answers.

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "app/charge_context.hh"
+#include "app/quota.hh"
 #include "ledger/command.hh"
 
 namespace tollgate::app {
@@ -63,10 +64,23 @@ class Charger {
   ledger::Outcome begin_session(const ChargeContext& context, ChargeRequestView request,
                                 u32& session_index);
   bool has_extensions(const ChargeContext& context, ChargeRequestView request, u32 session_index);
-  static bool is_refused_beginning(const ChargeRequest& head, const ledger::Answer& answer);
+  bool is_refused_beginning(const ChargeRequest& head) const;
+  ledger::Outcome denial_of_all() const;
+  // One service of the request at hand: where its quota lies and by which rule it is charged.
+  struct Work {
+    QuotaPlace place;
+    ServiceRule found;
+    bool wants_grant = false;
+    rating::UsageSoFar after;  // once the grant is used
+  };
   void serve(const ChargeContext& context, ChargeRequestView request, u32 session_index);
-  void serve_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
-                 bool is_last, ledger::ServiceAnswer& answer);
+  void settle_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
+                  bool is_last, Work& work, ledger::ServiceAnswer& answer);
+  void grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
+                 ledger::ServiceAnswer& answer);
+  void set_deadline(const ChargeContext& context, u32 session_index);
+  void tell_money(const ChargeContext& context, const ChargeRequest& head, u32 session_index);
+  static Money cost_so_far(const ChargeContext& context, u32 session_index);
   ledger::Outcome event(const ChargeContext& context, ChargeRequestView request);
   ledger::Outcome carry_out_event(const ChargeContext& context, ChargeRequestView request);
   void add_cost(Unit currency, Money cost);
@@ -79,7 +93,8 @@ class Charger {
 
   const ChargePolicy& policy_;
   ChargeCounters& counters_;
-  AnswerFrame frame_;          // of the request at hand
+  AnswerFrame frame_;  // of the request at hand
+  std::array<Work, ledger::services_per_request_max> work_;
   ledger::ChargingData data_;  // of the session that ends
   std::array<ledger::ChargingService, ledger::quotas_per_session_max> data_services_;
 };

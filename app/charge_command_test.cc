@@ -208,7 +208,7 @@ plan shop {
     event E1 A shop@example.org debit ask 1.50EUR -> 2001 grant 1.50EUR cost 1.50EUR
     event E2 A shop@example.org debit ask 1.50USD -> 5031
     event E3 A shop@example.org debit ask -1.50EUR -> 5031
-    initial S1 A shop@example.org rg 1 ask 2.00EUR -> 2001 grant 2.00
+    initial S1 A shop@example.org rg 1 ask 2.00EUR -> 2001 grant 2.00EUR
     update S1 rg 1 used 1.00EUR                   -> 2001
     update S1 rg 1 used 1.00SEK                   -> 2001 5031
     update S1 rg 1 ask any                        -> 2001 5031

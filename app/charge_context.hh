@@ -17,8 +17,19 @@ namespace tollgate::app {
 struct ChargePolicy {
   // A session without Validity-Time is ended after so long a silence; one with it after twice that.
   Duration session_silence_max = Duration::seconds(7200);
-  // How long a closed session (or event) still answers repeated requests.
-  Duration closed_linger = Duration::seconds(60);
+  // How long a closed session (or event) still answers repeated requests: clients replay what they
+  // kept on disk hours later. If room is needed, the oldest are forgotten sooner.
+  Duration closed_linger = Duration::seconds(86'400);
+  // Validity-Times are shortened by up to so much, so that sessions that began together do not all
+  // come back together.
+  u32 validity_jitter_percent = 0;
+  // What counts as a low balance, one amount a currency; none: never told.
+  static constexpr u32 low_balances_max = 4;
+  struct LowBalance {
+    Unit currency = Unit::none;
+    Amount below;
+  };
+  std::array<LowBalance, low_balances_max> low_balances{};
 };
 
 struct ChargeContext {

@@ -126,6 +126,7 @@ Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) 
 void Charger::add_cost(Unit currency, Money cost) {
   if (currency == Unit::none) return;
   frame_.answer.cost_unit = currency;
+  frame_.answer.flags |= ledger::answer_flag::has_cost;
   Money sum;
   if (add(frame_.answer.cost, cost, sum)) frame_.answer.cost = sum;
 }

@@ -40,6 +40,31 @@ inline constexpr u8 specific = 16;
 inline constexpr u8 money = 32;
 }  // namespace unit_bit
 
+// What the client's profile (profile.hh) asks of the charge tile.
+namespace habit {
+inline constexpr u8 whole_denial = 1;  // if every service is denied, so is the whole
+inline constexpr u8 tell_remaining = 2;
+inline constexpr u8 tell_advice = 4;  // what the session has cost: Advice of Charge
+inline constexpr u8 free_ends = 8;    // a session of free services only needs none: 4011
+}  // namespace habit
+
+// The stream that a request came on, as a session remembers it for requests of ours: net tile,
+// place in its table, and the low bits of its generation. 0 is no way. That it leads to another
+// stream after 16384 further ones in the same place does no harm: the client's name is looked at.
+struct Way {
+  u32 value = 0;
+
+  static constexpr Way make(u32 tile, u32 index, u32 generation) {
+    return {u32{1} << 31 | (tile & 7) << 28 | (index & 0x3fff) << 14 | (generation & 0x3fff)};
+  }
+  constexpr bool is_none() const { return value == 0; }
+  constexpr u32 tile() const { return value >> 28 & 7; }
+  constexpr u32 index() const { return value >> 14 & 0x3fff; }
+  constexpr bool is_generation(u32 generation) const {
+    return (value & 0x3fff) == (generation & 0x3fff);
+  }
+};
+
 // Units asked for or used. Several reports of one service have been added up.
 struct ServiceUnits {
   u32 time_s = 0;
@@ -77,10 +102,10 @@ struct ChargeRequest {
   RequestKind kind = RequestKind::none;
   EventAction action = EventAction::direct_debiting;
   u8 shard = 0;
-  u8 reserved = 0;
+  u8 habits = 0;  // habit
   u16 session_id_bytes = 0;
   u16 service_count = 0;
-  u32 reserved1 = 0;
+  Way way;
 };
 static_assert(sizeof(ChargeRequest) == 56);
 

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "diameter/avp_ids.hh"
 #include "ledger/ledger.hh"
 
 namespace tollgate::app {
@@ -198,6 +199,7 @@ std::string ChargeTable::tell(const std::string& line) {
   if (verb == "journal") return rig_.set_journal_full(words.at(1) == "full"), "";
   if (verb == "restart") return rig_.restart(), "";
   if (verb == "show") return show_ = line, "";
+  if (verb == "profile") return read_own_profile(words.at(1)), "";
   return tell_command(words);
 }
 
@@ -260,12 +262,15 @@ std::vector<u64> ChargeTable::make_frame(const std::string& session, const Clien
            .action = static_cast<EventAction>(
                request_->requested_action.value_or(diameter::RequestedAction::direct_debiting)),
            .shard = static_cast<u8>(client.account.shard()),
+           .habits = habits_of(*request_, profile_),
            .session_id_bytes = static_cast<u16>(session.size()),
            .service_count = static_cast<u16>(count)};
   auto* services = reinterpret_cast<ChargeService*>(at + sizeof *head);
-  const ledger::Outcome outcome = write_services(*request_, {services, count});
+  const ledger::Outcome outcome = write_services(*request_, profile_, {services, count});
   if (outcome != ledger::Outcome::ok) throw std::runtime_error(std::string(to_text(outcome)));
   session.copy(reinterpret_cast<char*>(services + count), session.size());
+  identifiers_.resize(identifier_words_max);
+  identifiers_.resize(write_identifiers(*request_, identifiers_));
   return frame;
 }
 
@@ -292,6 +297,7 @@ std::string ChargeTable::tell_request(const Words& words) {
   }
   Client as = client;
   if (at < words.size() && words[at] == "as") as.account = accounts_.at(words.at(++at)), ++at;
+  if (at < words.size() && words[at] == "aoc") request_->aoc_request_type = 1, ++at;
   if (at < words.size() && words[at][0] == '#') {
     client.next_number = static_cast<u32>(std::stoul(words[at++].substr(1)));
   }
@@ -329,10 +335,12 @@ std::vector<u8> ChargeTable::encode(const std::vector<u64>& frame, const AnswerF
                          .end_to_end = 2,
                          .number = request.head().number,
                          .kind = request.head().kind,
-                         .session_id = as_bytes(request.session_id())};
+                         .session_id = as_bytes(request.session_id()),
+                         .identifiers = identifiers_};
   std::vector<u8> octets(65536);
   diameter::ResultCode code = diameter::ResultCode::none;
-  octets.resize(encode_charge_answer({kept, answer, rig_.image(), origin_}, scratch, octets, code));
+  octets.resize(
+      encode_charge_answer({kept, answer, rig_.image(), origin_, profile_}, scratch, octets, code));
   return octets;
 }
 
@@ -341,6 +349,9 @@ std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_g
   if (with_group && mscc.rating_group) text += fmt::format(" rg {}", *mscc.rating_group);
   if (with_group && mscc.service_identifier)
     text += fmt::format(" si {}", *mscc.service_identifier);
+  if (mscc.service_identifier_count > 1) {
+    text += fmt::format(" identifiers {}", mscc.service_identifier_count);
+  }
   if (mscc.result_code != diameter::ResultCode::success) {
     text += fmt::format(" {}", static_cast<u32>(mscc.result_code));
   }
@@ -356,6 +367,7 @@ std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_g
   if (mscc.time_quota_threshold_s) {
     text += fmt::format(" threshold {}s", *mscc.time_quota_threshold_s);
   }
+  if (mscc.quota_holding_time_s) text += fmt::format(" holding {}s", *mscc.quota_holding_time_s);
   return text;
 }
 
@@ -372,9 +384,51 @@ std::string ChargeTable::text_of(Bytes octets) const {
   if (answer.cost) {
     text += " cost " + to_text(Amount{answer.cost->digits}, money_unit(answer.cost->currency_code));
   }
+  if (answer.advice_of_charge) {
+    text += " so-far " + to_text(Amount{answer.advice_of_charge->digits},
+                                 money_unit(answer.advice_of_charge->currency_code));
+  }
+  if (answer.remaining_balance) {
+    text += " left " + to_text(Amount{answer.remaining_balance->digits},
+                               money_unit(answer.remaining_balance->currency_code));
+  }
+  if (answer.low_balance.value_or(false)) text += " low";
+  if (show_.find("failed") != std::string::npos) text += text_of_failed(answer.failed_avps);
+  if (show_.find("handling") != std::string::npos && answer.session_failover) {
+    text += fmt::format(" failover {}", *answer.session_failover);
+  }
+  if (show_.find("handling") != std::string::npos && answer.failure_handling) {
+    text += fmt::format(" handling {}", *answer.failure_handling);
+  }
   if (answer.check_balance == diameter::CheckBalanceResult::enough_credit) text += " enough";
   if (answer.check_balance == diameter::CheckBalanceResult::no_credit) text += " no-credit";
   return text;
+}
+
+// What Failed-AVP holds: numbers of groups and identifiers, the data of a subscription.
+std::string ChargeTable::text_of_failed(Bytes octets) {
+  std::string text;
+  diameter::AvpCursor cursor(octets);
+  diameter::Avp avp;
+  while (cursor.next(avp) == diameter::AvpStep::avp) {
+    diameter::Avp data;
+    if (avp.is(diameter::avp::rating_group)) text += fmt::format(" failed rg {}", avp.as_u32());
+    if (avp.is(diameter::avp::service_identifier)) {
+      text += fmt::format(" failed si {}", avp.as_u32());
+    }
+    if (avp.is(diameter::avp::subscription_id) &&
+        find_first(avp.data(), diameter::avp::subscription_id_data, data)) {
+      text += fmt::format(" failed subscription '{}'", as_text(data.data()));
+    }
+  }
+  return text;
+}
+
+// A profile of the product by its name.
+void ChargeTable::read_own_profile(const std::string& name) {
+  const std::string file = std::string(SOURCE_ROOT) + "/config/profiles/" + name + ".toml";
+  const std::string why = read_profile(file, profile_);
+  if (!why.empty()) throw std::runtime_error(why);
 }
 
 ledger::NewBucket ChargeTable::read_bucket(const Words& words, std::size_t& at) const {

@@ -19,6 +19,9 @@
 // under the name of another account. Other lines: top-up, adjust, transfer, remove, set, drop,
 // buckets, wait TIME, journal full|ready, restart, show validity|threshold|none.
 //
+// `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
+// session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.
+//
 // A line that ends with a backslash goes on in the next.
 //
 // Requests go through translate.hh both ways, so that what stands behind the arrow is what a client
@@ -68,6 +71,8 @@ class ChargeTable {
   std::string send(const std::string& key, std::vector<u64> frame);
   std::vector<u8> encode(const std::vector<u64>& frame, const AnswerFrame& answer);
   std::string text_of(Bytes answer) const;
+  static std::string text_of_failed(Bytes octets);
+  void read_own_profile(const std::string& name);
   std::string text_of(const diameter::ReceivedMscc& mscc, bool with_group) const;
   std::vector<u64> make_frame(const std::string& session, const Client& client);
   void read_services(const Words& words, std::size_t at);
@@ -81,6 +86,8 @@ class ChargeTable {
   std::unique_ptr<diameter::CreditControlRequest> request_;
   diameter::OriginBlock origin_;
   std::string show_;
+  Profile profile_;
+  std::vector<u32> identifiers_;
 };
 
 }  // namespace tollgate::app

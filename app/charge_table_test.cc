@@ -245,7 +245,7 @@ TEST(ChargeTable, a_bucket_that_ends_while_it_is_held_still_pays) {
   expect(R"(
     account A plan data-pack balance 10MiB priority 5 expires 10min balance 1.00EUR priority 9
     initial S1 A data rg 10 ask 5MiB             -> 2001 grant 5MiB
-    wait 20min
+    wait 15min
     update S1 rg 10 used 5MiB ask 1MiB           -> 2001 grant 1MiB         # the new one from money
     buckets A                                    -> 5242880/0/5242880octets 0.98/0.02/0.00EUR
     terminate S1 rg 10 used 1MiB                 -> 2001

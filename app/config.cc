@@ -240,8 +240,41 @@ void read_topology(TomlReader& reader, Config& config) {
 void read_charging(TomlReader& reader, Config& config) {
   reader.duration("charging", "session_silence_seconds", {1, 31'536'000}, Duration::seconds(1),
                   config.charging.session_silence_max);
-  reader.duration("charging", "closed_linger_seconds", {1, 86'400}, Duration::seconds(1),
+  reader.duration("charging", "closed_linger_seconds", {1, 2'592'000}, Duration::seconds(1),
                   config.charging.closed_linger);
+  reader.number("charging", "validity_jitter_percent", {0, 50},
+                config.charging.validity_jitter_percent);
+  u32 count = 0;
+  reader.each_text("charging", "low_balance", [&](const std::string& text, const toml::node& node) {
+    ChargePolicy::LowBalance low;
+    const std::string why = parse_amount(text, low.below, low.currency);
+    if (!why.empty() || !is_money(low.currency)) {
+      reader.mistake(node, fmt::format("[charging] low_balance: '{}' is no amount of money", text));
+    } else if (count == ChargePolicy::low_balances_max) {
+      reader.mistake(node, "[charging] low_balance: expected at most four amounts");
+    } else {
+      config.charging.low_balances[count++] = low;
+    }
+  });
+}
+
+// Folders of profiles, and which peer has which.
+void read_profile_section(TomlReader& reader, Config& config) {
+  for (const std::string& folder : reader.texts("profiles", "folders")) {
+    const std::string wrong = read_profiles(reader.absolute(folder), config.profiles);
+    if (!wrong.empty()) reader.mistake("profiles", "folders", wrong.substr(0, wrong.size() - 1));
+  }
+  reader.each_text("profiles", "peers", [&](const std::string& text, const toml::node& node) {
+    const std::size_t blank = text.find(' ');
+    const std::string name = blank == std::string::npos ? "" : text.substr(blank + 1);
+    if (config.profiles.find(name) != nullptr) {
+      config.profiles.assign(text.substr(0, blank), name);
+    } else {
+      reader.mistake(node, fmt::format("[profiles] peers: '{}': expected an Origin-Host and the "
+                                       "name of a profile, such as \"smf1.example open5gs\"",
+                                       text));
+    }
+  });
 }
 
 }  // namespace
@@ -259,15 +292,12 @@ std::string to_text(TileName tile) {
   return fmt::format("{}{}", names[static_cast<u32>(tile.kind)], tile.number);
 }
 
-std::string to_text(const std::string& file, const ConfigMistake& mistake) {
-  return fmt::format("{}:{}:{}: {}", file, mistake.line, mistake.column, mistake.text);
-}
-
 std::vector<ConfigMistake> read_config(const std::string& file, Config& config) {
   config = {};
   config.file = std::filesystem::absolute(file).string();
   config.product_name = "Tollgate";
   config.ledger_totals.accounts_max = 100'000;
+  config.charging.validity_jitter_percent = 10;
   toml::table root;
   try {
     root = toml::parse_file(file);
@@ -285,6 +315,7 @@ std::vector<ConfigMistake> read_config(const std::string& file, Config& config) 
   read_port(reader, config);
   read_storage(reader, config);
   read_charging(reader, config);
+  read_profile_section(reader, config);
   read_topology(reader, config);
   reader.note_unknown_keys();
   config.port.queue_count = config.tile_count(TileKind::net);

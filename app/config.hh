@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/charge_context.hh"
+#include "app/profile.hh"
 #include "base/time.hh"
 #include "base/types.hh"
 #include "dataplane/endpoint.hh"
@@ -73,6 +74,8 @@ struct Config {
   std::vector<std::string> tariff_paths;
   // [charging]
   ChargePolicy charging;
+  // [profiles]
+  ProfileTable profiles;
   // [topology]
   Duration yield_interval = Duration::microseconds(20);
   std::vector<CoreConfig> cores;

@@ -91,7 +91,7 @@ TEST_F(ConfigTest, a_short_file_has_defaults_and_paths_beside_it) {
   EXPECT_EQ(config_.tile_count(TileKind::net), 1u);
   EXPECT_EQ(config_.tile_count(TileKind::charge), 1u);
   EXPECT_EQ(config_.tile_count(TileKind::journal), 1u);
-  EXPECT_EQ(config_.charging.closed_linger, Duration::seconds(60));
+  EXPECT_EQ(config_.charging.closed_linger, Duration::seconds(86'400));
 }
 
 TEST_F(ConfigTest, a_file_of_sockets_is_a_path) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "app/profile.hh"
 #include "dataplane/stream.hh"
 #include "diameter/dispatch.hh"
 #include "diameter/frame.hh"
@@ -24,7 +25,8 @@ struct Connection {
   std::vector<u8> buffer;  // of the framer
   diameter::Framer framer;
   diameter::PeerConnection peer;
-  u64 origin_host = 0;  // hash of the peer's name, once it is known
+  u64 origin_host = 0;               // hash of the peer's name, once it is known
+  const Profile* profile = nullptr;  // never null; the peer's own once it is known
   Instant opened;
   u64 requests = 0;
   u64 answers = 0;

@@ -86,6 +86,7 @@ std::string CoreProcess::prepare_net(u32 number, dataplane::Port& port) {
   options.journal_links = links(TileKind::journal, name);
   options.tariff = memory_.tariff();
   options.peers = memory_.peers(number);
+  options.profiles = config_.profiles;
   options.node.origin = diameter::OriginBlock(config_.identity, config_.realm);
   options.node.product_name = node_.product_name;
   options.node.host_addresses = node_.addresses;

@@ -5,6 +5,7 @@
 
 #include "base/check.hh"
 #include "base/hash.hh"
+#include "diameter/avp_ids.hh"
 
 namespace tollgate::app {
 namespace {
@@ -14,8 +15,9 @@ using diameter::ResultCode;
 using Lookup = ledger::IdentityIndex::Lookup;
 
 // An answer is its head (and our names in it), its parts and what it echoes; enough for each.
-constexpr u64 answer_bytes_base = 256;
-constexpr u64 answer_bytes_per_service = 320;
+constexpr u64 answer_bytes_base = 640;
+constexpr u64 answer_bytes_per_service = 352;
+constexpr u64 answer_bytes_per_identifier = 12;
 
 // What an answer has to send back to the proxies on its way.
 u64 proxy_info_bytes(const diameter::CreditControlRequest& request) {
@@ -88,6 +90,7 @@ void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
   connection->stream = id;
   connection->remote = remote;
   connection->opened = turn_.now;
+  connection->profile = &options_.profiles.fallback();
   connections_[id.index] = std::move(connection);
   ++open_count_;
 }
@@ -162,7 +165,9 @@ void NetTile::on_peer_message(Connection& connection, Bytes message) {
   const diameter::Reaction reaction = connection.peer.on_message(message, turn_.now, small_);
   if (!was_open && connection.peer.is_open()) {
     ++counters_.peers_open;
-    connection.origin_host = hash64(as_bytes(connection.peer.facts().host.view()));
+    const diameter::PeerFacts& facts = connection.peer.facts();
+    connection.origin_host = hash64(as_bytes(facts.host.view()));
+    connection.profile = &options_.profiles.choose(facts.host.view(), facts.product_name.view());
   }
   if (was_open && !connection.peer.is_open()) --counters_.peers_open;
   if (reaction.event == diameter::PeerEvent::first_not_capabilities) {
@@ -241,7 +246,13 @@ void NetTile::on_request(Connection& connection, Bytes message) {
   }
   if (request_.session_id.size() > ledger::session_id_bytes_max) {
     ++counters_.refused_decode;
-    refuse(connection, message, result_code_of(ledger::Outcome::session_id_too_long));
+    refusal_.set(result_code_of(ledger::Outcome::session_id_too_long));
+    diameter::Avp session_id;
+    if (find_first(message.subspan(diameter::header_bytes), diameter::avp::session_id,
+                   session_id)) {
+      refusal_.add_offender(session_id);
+    }
+    refuse(connection, message, refusal_);
     return;
   }
   if (proxy_info_bytes(request_) > Pending::proxy_info_bytes_max) {
@@ -279,6 +290,11 @@ bool NetTile::stage(Connection& connection) {
         request_, {pending_.proxy_info(*pending), Pending::proxy_info_bytes_max}));
   }
 
+  if (request_.service_identifier_pool_count > 1) {
+    pending->identifier_words = static_cast<u16>(
+        write_identifiers(request_, {pending_.identifiers(*pending), identifier_words_max}));
+  }
+
   Staged& staged = staged_[staged_count_];
   staged.at = staged_bytes_;
   staged.bytes = bytes;
@@ -293,8 +309,10 @@ bool NetTile::stage(Connection& connection) {
            .action = request_.requested_action
                          ? static_cast<EventAction>(*request_.requested_action)
                          : EventAction::direct_debiting,
+           .habits = habits_of(request_, *connection.profile),
            .session_id_bytes = pending->session_id_bytes,
-           .service_count = static_cast<u16>(service_count)};
+           .service_count = static_cast<u16>(service_count),
+           .way = Way::make(options_.tile, connection.stream.index, connection.stream.generation)};
   // A session remembers these from its beginning.
   if (pending->kind == RequestKind::initial || pending->kind == RequestKind::event) {
     head->service_context = rating::context_key(as_text(request_.service_context_id));
@@ -302,7 +320,7 @@ bool NetTile::stage(Connection& connection) {
   }
   const std::span<ChargeService> services(reinterpret_cast<ChargeService*>(at + sizeof *head),
                                           service_count);
-  const ledger::Outcome outcome = write_services(request_, services);
+  const ledger::Outcome outcome = write_services(request_, *connection.profile, services);
   if (outcome != ledger::Outcome::ok) {
     answer_here(*pending, outcome);
     return true;
@@ -344,8 +362,11 @@ void NetTile::route(Staged& staged) {
     shard = continues ? find_session_shard(session_id, head.session_hash) : ledger::shard_count;
     if (shard == ledger::shard_count) {
       ++(continues ? counters_.refused_session_unknown : counters_.refused_account_unknown);
+      std::array<u8, 64> room;
       answer_here(*staged.pending,
-                  continues ? ledger::Outcome::session_unknown : ledger::Outcome::account_unknown);
+                  continues ? ledger::Outcome::session_unknown : ledger::Outcome::account_unknown,
+                  encode_unknown_subscriber(
+                      staged.key_count != 0 ? staged.keys[0] : ledger::IdentityKey{}, room));
       return;
     }
   }
@@ -371,14 +392,14 @@ u32 NetTile::find_session_shard(std::string_view session_id, u32 hash) const {
 
 // ---- Answers
 
-void NetTile::answer_here(Pending& pending, ledger::Outcome outcome) {
+void NetTile::answer_here(Pending& pending, ledger::Outcome outcome, Bytes failed_avps) {
   frame_.answer = {};
   frame_.answer.outcome = outcome;
-  send_answer(pending, frame_);
+  send_answer(pending, frame_, failed_avps);
   pending_.give(pending);
 }
 
-void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
+void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame, Bytes failed_avps) {
   Connection* connection = connections_[pending.stream.index].get();
   if (connection == nullptr || connection->stream != pending.stream || connection->is_ending) {
     ++counters_.drop_answer_late;
@@ -386,7 +407,8 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
   }
   const u64 bytes_max = answer_bytes_base + options_.node.origin.avps().size() +
                         pending.session_id_bytes + pending.proxy_info_bytes +
-                        answer_bytes_per_service * frame.answer.service_count;
+                        answer_bytes_per_service * frame.answer.service_count +
+                        answer_bytes_per_identifier * pending.identifier_words;
   const MutableBytes room = transport_->reserve(pending.stream, bytes_max);
   if (room.empty()) {
     // The peer asks and does not read. Its answers are stored: it may come back for them.
@@ -401,10 +423,13 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame) {
                          .kind = pending.kind,
                          .is_proxiable = pending.is_proxiable,
                          .session_id = {pending.session_id, pending.session_id_bytes},
-                         .proxy_info = {pending_.proxy_info(pending), pending.proxy_info_bytes}};
+                         .proxy_info = {pending_.proxy_info(pending), pending.proxy_info_bytes},
+                         .identifiers = {pending_.identifiers(pending), pending.identifier_words},
+                         .failed_avps = failed_avps};
   ResultCode code = ResultCode::none;
   const std::size_t bytes = encode_charge_answer(
-      {kept, frame, tariff_.image(), options_.node.origin}, scratch_, room, code);
+      {kept, frame, tariff_.image(), options_.node.origin, *connection->profile}, scratch_, room,
+      code);
   check(bytes != 0, "the room for an answer was computed from its parts");
   transport_->commit(pending.stream, bytes);
   count_result(code);

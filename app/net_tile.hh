@@ -43,6 +43,7 @@ struct NetTileOptions {
   std::vector<LinkMemory*> charge_links;           // by number of charge tile
   std::vector<LinkMemory*> journal_links;          // by number of journal tile
   const VersionedBlob* tariff = nullptr;
+  ProfileTable profiles;
   std::optional<StatusTable> peers;  // rows by index of stream; none: not published
   diameter::LocalNode node;          // what it points to outlives the tile
 };
@@ -97,11 +98,11 @@ class NetTile final : public dataplane::StreamHandler {
   void route_staged();
   void route(Staged& staged);
   u32 find_session_shard(std::string_view session_id, u32 hash) const;
-  void answer_here(Pending& pending, ledger::Outcome outcome);
+  void answer_here(Pending& pending, ledger::Outcome outcome, Bytes failed_avps = {});
 
   u32 poll_answers(const Turn& turn);
   void on_answer(Bytes frame, const Turn& turn);
-  void send_answer(const Pending& pending, const AnswerFrame& frame);
+  void send_answer(const Pending& pending, const AnswerFrame& frame, Bytes failed_avps = {});
   void check_connections(const Turn& turn);
   void publish_peers();
 

@@ -17,7 +17,8 @@ constexpr u32 generation_mask = 0xffff'ffffU;
 PendingTable::PendingTable(u32 tile, u32 slot_count, u32 first_generation)
     : tile_(tile),
       slots_(slot_count),
-      proxy_infos_(u64{slot_count} * Pending::proxy_info_bytes_max) {
+      proxy_infos_(u64{slot_count} * Pending::proxy_info_bytes_max),
+      identifiers_(std::make_unique_for_overwrite<u32[]>(u64{slot_count} * identifier_words_max)) {
   check(slot_count < (u32{1} << index_bits), "a slot's number fits the tag");
   for (u32 i = slot_count; i-- > 0;) {
     slots_[i].generation = first_generation & ~1U;
@@ -32,6 +33,7 @@ Pending* PendingTable::take() {
   free_first_ = pending.next_free;
   ++pending.generation;
   pending.proxy_info_bytes = 0;
+  pending.identifier_words = 0;
   ++used_count_;
   if (free_first_ != 0) prefetch(slots_[free_first_ - 1]);  // for the next one
   return &pending;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "app/charge_request.hh"
+#include "app/translate.hh"
 #include "dataplane/stream.hh"
 #include "ledger/journal_format.hh"
 
@@ -30,6 +31,7 @@ struct alignas(cache_line_bytes) Pending {
   bool is_proxiable = false;
   u16 session_id_bytes = 0;
   u16 proxy_info_bytes = 0;
+  u16 identifier_words = 0;  // of MSCCs with several Service-Identifiers
   u64 received_tsc = 0;
   u8 session_id[ledger::session_id_bytes_max];
 };
@@ -52,6 +54,10 @@ class PendingTable {
   u8* proxy_info(const Pending& pending) {
     return proxy_infos_.data() + index_of(pending) * u64{Pending::proxy_info_bytes_max};
   }
+  // The same for the Service-Identifiers of an MSCC that has several.
+  u32* identifiers(const Pending& pending) {
+    return identifiers_.get() + index_of(pending) * u64{identifier_words_max};
+  }
   u32 used_count() const { return used_count_; }
 
  private:
@@ -61,6 +67,7 @@ class PendingTable {
   u32 tile_;
   std::vector<Pending> slots_;
   std::vector<u8> proxy_infos_;
+  std::unique_ptr<u32[]> identifiers_;
   u32 free_first_ = 0;  // index + 1
   u32 used_count_ = 0;
 };

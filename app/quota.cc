@@ -3,9 +3,11 @@
 
 #include "app/quota.hh"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.hh"
+#include "base/hash.hh"
 
 namespace tollgate::app {
 namespace {
@@ -287,11 +289,19 @@ ledger::FinalAction final_action_of(rating::FinalAction action) {
   return ledger::FinalAction::terminate;
 }
 
-void describe_grant(const rating::Rule& rule, Quantity granted, ledger::ServiceAnswer& answer) {
+// What is out in all: a sum that left 64 bits stays where it was, for it is only shown.
+void add_granted(Quantity more, Quota& quota) {
+  Quantity sum;
+  if (add(quota.granted, more, sum)) quota.granted = sum;
+}
+
+void describe_grant(const rating::Rule& rule, Quantity granted, u32 validity_s,
+                    ledger::ServiceAnswer& answer) {
   answer.kind = kind_of(rule);
   answer.granted = granted;
   answer.has_grant = true;
-  answer.validity_s = rule.grant.validity_seconds;
+  answer.validity_s = validity_s;
+  answer.text = static_cast<u16>(std::min(rule.grant.holding_seconds, u32{UINT16_MAX}));
   answer.threshold = threshold_of(rule, granted);
 }
 
@@ -299,6 +309,19 @@ rating::Coverage cover_at_once(const rating::Rule& rule, const Payers& payers, Q
   return rating::cover(rule, {.so_far = {},
                               .wanted = quantity,
                               .available = std::span(payers.available).first(rule.source_count)});
+}
+
+// Adds to what the quota holds of a bucket, or begins with it.
+void add_hold(u32 bucket, Amount amount, Quota& quota) {
+  for (u32 i = 0; i < quota.hold_count; ++i) {
+    if (quota.hold_bucket[i] != bucket) continue;
+    quota.hold_amount[i].count += amount.count;  // it fitted the bucket's sum
+    return;
+  }
+  check(quota.hold_count < ledger::holds_per_quota_max, "payers were bounded");
+  quota.hold_bucket[quota.hold_count] = bucket;
+  quota.hold_amount[quota.hold_count] = amount;
+  ++quota.hold_count;
 }
 
 // Holds what the grant costs. All sums were looked at by cover: what is available can be held.
@@ -309,16 +332,52 @@ Outcome hold_coverage(const ChargeContext& context, const rating::Rule& rule, co
     const Outcome outcome =
         take_from(payers, i, coverage.charge[i].cost, [&](u32 bucket, Amount part) {
           const Outcome held = hold(context.op, {context.shard, bucket}, part);
-          if (held != Outcome::ok) return held;
-          check(quota.hold_count < ledger::holds_per_quota_max, "payers were bounded");
-          quota.hold_bucket[quota.hold_count] = bucket;
-          quota.hold_amount[quota.hold_count] = part;
-          ++quota.hold_count;
-          return Outcome::ok;
+          if (held == Outcome::ok) add_hold(bucket, part, quota);
+          return held;
         });
     if (outcome != Outcome::ok) return outcome;
   }
   return Outcome::ok;
+}
+
+// Whether nothing at all could be granted after this: then it is the last, although it is whole.
+bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Coverage& coverage,
+                Quantity granule) {
+  std::array<Amount, rating::sources_max> left{};
+  bool is_ample = false;
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    left[i].count = payers.available[i].count - coverage.charge[i].cost.count;
+    // A second grant of this size costs no more than twice the first: see price.hh, "pieces".
+    is_ample = is_ample || (rule.step_count <= 1 && coverage.charge[i].cost.is_positive() &&
+                            left[i].count / 2 > coverage.charge[i].cost.count);
+  }
+  if (is_ample) return false;
+  return !rating::cover(rule, {.so_far = coverage.after,
+                               .wanted = granule,
+                               .available = std::span(left).first(rule.source_count),
+                               .granule = granule})
+              .covered.is_positive();
+}
+
+// From the clock and the account alone: a run of the simulator comes out the same again.
+u32 jitter_of(const ChargeContext& context, u32 validity_s) {
+  const u64 range = u64{validity_s} * context.policy.validity_jitter_percent / 100;
+  if (range == 0) return 0;
+  const u64 seed = static_cast<u64>(context.op.now().ns) ^ u64 { context.account_index } << 32;
+  return static_cast<u32>(mix64(seed) % (range + 1));
+}
+
+// Validity of a grant: the rule's, but no longer than the buckets live that it leans on; then what
+// follows is paid by others.
+u32 validity_of(const ChargeContext& context, const rating::Rule& rule, const Quota& quota) {
+  u32 validity_s = rule.grant.validity_seconds;
+  const Second now = context.op.now_second();
+  for (u32 i = 0; i < quota.hold_count; ++i) {
+    const Second end = context.shard.bucket(quota.hold_bucket[i]).expires_s;
+    if (end <= now) continue;
+    if (validity_s == 0 || end - now < validity_s) validity_s = end - now;
+  }
+  return validity_s - jitter_of(context, validity_s);
 }
 
 }  // namespace
@@ -467,8 +526,7 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
 }
 
 void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
-           Quota& quota, ledger::ServiceAnswer& answer) {
-  check(quota.hold_count == 0, "a grant begins without holds");
+           rating::UsageSoFar& so_far, Quota& quota, ledger::ServiceAnswer& answer) {
   answer.outcome = found.outcome;
   if (answer.outcome != Outcome::ok) return;
   const rating::Rule& rule = *found.rule;
@@ -484,30 +542,34 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
     return;
   }
   quota.kind = kind_of(rule);
-  quota.validity_s = rule.grant.validity_seconds;
   if (rule.verdict == rating::Verdict::free) {
-    quota.granted = wanted;
-    describe_grant(rule, wanted, answer);
+    answer.flags |= ledger::service_flag::is_free;
+    add_granted(wanted, quota);
+    quota.validity_s = validity_of(context, rule, quota);
+    describe_grant(rule, wanted, quota.validity_s, answer);
     return;
   }
-  const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max);
+  const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max - quota.hold_count);
   const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
-  const rating::Coverage coverage = rating::cover(
-      rule, {.so_far = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance},
-             .wanted = wanted,
-             .available = std::span(payers.available).first(rule.source_count),
-             .granule = granule});
+  const rating::Coverage coverage =
+      rating::cover(rule, {.so_far = so_far,
+                           .wanted = wanted,
+                           .available = std::span(payers.available).first(rule.source_count),
+                           .granule = granule});
   if (!coverage.covered.is_positive()) {
     answer.outcome = Outcome::credit_limit_reached;
     return;
   }
   answer.outcome = hold_coverage(context, rule, payers, coverage, quota);
   check(answer.outcome == Outcome::ok, "what is free can be held");
-  quota.granted = coverage.covered;
-  describe_grant(rule, coverage.covered, answer);
-  if (coverage.missing.is_positive() && !payers.is_cut) {
+  so_far = coverage.after;
+  add_granted(coverage.covered, quota);
+  quota.validity_s = validity_of(context, rule, quota);
+  describe_grant(rule, coverage.covered, quota.validity_s, answer);
+  if (payers.is_cut) return;
+  if (coverage.missing.is_positive() || is_used_up(rule, payers, coverage, granule)) {
     answer.final_action = final_action_of(rule.grant.final_action);
-    answer.text = rule.redirect;
+    if (answer.final_action == ledger::FinalAction::redirect) answer.text = rule.redirect;
     answer.threshold = 0;  // it is the last: there is nothing to ask for early
   }
 }

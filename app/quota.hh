@@ -48,9 +48,11 @@ void release_holds(const ChargeContext& context, ledger::Quota& quota);
 ledger::Outcome settle(const ChargeContext& context, const ServiceRule& found,
                        const ChargeService& service, ledger::Quota& quota);
 
-// Holds a grant and describes it in `answer`. The quota is under change and has no holds.
+// Holds a grant and describes it in `answer`. The quota is under change; a grant that it has
+// already is added to. `so_far`: where the price goes on, and afterwards where it will be when the
+// grant is used.
 void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
-           ledger::Quota& quota, ledger::ServiceAnswer& answer);
+           rating::UsageSoFar& so_far, ledger::Quota& quota, ledger::ServiceAnswer& answer);
 
 // Debits at once, all or nothing: events.
 ledger::Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule,

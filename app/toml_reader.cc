@@ -9,6 +9,10 @@
 
 namespace tollgate::app {
 
+std::string to_text(const std::string& file, const ConfigMistake& mistake) {
+  return fmt::format("{}:{}:{}: {}", file, mistake.line, mistake.column, mistake.text);
+}
+
 const toml::node* TomlReader::find(const char* section, const char* key) {
   known_.insert(section);
   known_.insert(fmt::format("{}.{}", section, key));

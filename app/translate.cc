@@ -91,7 +91,7 @@ Wanted wanted_of(diameter::Requested requested) {
 }
 
 bool write_service(const diameter::Units& asked, std::span<const diameter::UsedUnits> reports,
-                   ChargeService& service) {
+                   const Profile& profile, ChargeService& service) {
   if (!add_units(asked, service.asked_kinds, service.asked, service.money_unit)) return false;
   for (const diameter::UsedUnits& report : reports) {
     if (!add_units(report.units, service.used_kinds, service.used, service.money_unit)) {
@@ -99,110 +99,16 @@ bool write_service(const diameter::Units& asked, std::span<const diameter::UsedU
     }
     if (report.reason == diameter::ReportingReason::final_report) service.is_final_report = 1;
   }
+  constexpr u8 parts = unit_bit::input_octets | unit_bit::output_octets;
+  if (profile.trusts_parts && (service.used_kinds & parts) == parts) {
+    service.used_kinds &= static_cast<u8>(~unit_bit::total_octets);
+  }
   return true;
 }
 
 bool has_command_level(const diameter::CreditControlRequest& request) {
   return request.requested != diameter::Requested::absent || request.used_count != 0 ||
          request.type == diameter::RequestType::event;
-}
-
-diameter::Units units_of(const ledger::ServiceAnswer& answer, Unit currency) {
-  diameter::Units units;
-  if (!answer.has_grant) return units;
-  switch (answer.kind) {
-    case ledger::UnitKind::octets:
-      units.kinds = diameter::unit_total_octets;
-      units.total_octets = static_cast<u64>(answer.granted.count);
-      break;
-    case ledger::UnitKind::time:
-      units.kinds = diameter::unit_time;
-      units.time_s =
-          static_cast<u32>(std::min(answer.granted.count / ms_per_second, i64{UINT32_MAX}));
-      break;
-    case ledger::UnitKind::events:
-      units.kinds = diameter::unit_service_specific;
-      units.service_specific = static_cast<u64>(answer.granted.count);
-      break;
-    case ledger::UnitKind::money:
-      units.kinds = diameter::unit_money;
-      units.money = {.digits = answer.granted.count,
-                     .exponent = money_exponent,
-                     .currency_code = currency == Unit::none ? 0 : currency_code(currency)};
-      break;
-    case ledger::UnitKind::none:
-      break;
-  }
-  return units;
-}
-
-diameter::FinalUnit final_unit_of(const ledger::ServiceAnswer& answer, const rating::Image& image) {
-  diameter::FinalUnit final_unit;
-  switch (answer.final_action) {
-    case ledger::FinalAction::none:
-      break;
-    case ledger::FinalAction::terminate:
-      final_unit.action = diameter::FinalUnitAction::terminate;
-      break;
-    case ledger::FinalAction::redirect:
-      final_unit.action = diameter::FinalUnitAction::redirect;
-      final_unit.redirect_address = image.redirect(answer.text);
-      // A SIP URI is a redirect of its own type (RFC 8506 8.38); a lost text ends the service.
-      if (final_unit.redirect_address.starts_with("sip")) {
-        final_unit.redirect_type = diameter::RedirectAddressType::sip_uri;
-      }
-      if (final_unit.redirect_address.empty()) {
-        final_unit.action = diameter::FinalUnitAction::terminate;
-      }
-      break;
-    case ledger::FinalAction::restrict_access:
-      final_unit.action = diameter::FinalUnitAction::restrict_access;
-      final_unit.restriction_filter = "deny out ip from any to any";
-      break;
-  }
-  return final_unit;
-}
-
-AnswerMscc mscc_of(const ledger::ServiceAnswer& answer, Unit currency, const rating::Image& image) {
-  AnswerMscc mscc;
-  mscc.granted = units_of(answer, currency);
-  if ((answer.flags & ledger::service_flag::has_service_identifier) != 0) {
-    mscc.service_identifiers = {&answer.service_identifier, 1};
-  }
-  if ((answer.flags & ledger::service_flag::has_rating_group) != 0) {
-    mscc.rating_group = answer.rating_group;
-  }
-  mscc.result_code = result_code_of(answer.outcome);
-  if (!answer.has_grant) return mscc;
-  if (answer.validity_s != 0) mscc.validity_time_s = answer.validity_s;
-  mscc.final_unit = final_unit_of(answer, image);
-  if (answer.threshold == 0) return mscc;
-  if (answer.kind == ledger::UnitKind::octets) {
-    mscc.volume_quota_threshold_octets = answer.threshold;
-  } else if (answer.kind == ledger::UnitKind::time) {
-    mscc.time_quota_threshold_s = answer.threshold;
-  } else if (answer.kind == ledger::UnitKind::events) {
-    mscc.unit_quota_threshold = answer.threshold;
-  }
-  return mscc;
-}
-
-// Whether all that was asked about can be paid. What cannot even be priced is told as such.
-Outcome balance_outcome(const AnswerFrame& frame) {
-  Outcome outcome = frame.answer.outcome;
-  for (u32 i = 0; i < frame.answer.service_count; ++i) {
-    const Outcome of_service = frame.service(i).outcome;
-    if (of_service == Outcome::ok) continue;
-    if (outcome == Outcome::ok || outcome == Outcome::credit_limit_reached) outcome = of_service;
-  }
-  return outcome;
-}
-
-// Without MSCC the one service's outcome is that of the whole.
-Outcome whole_outcome(const ledger::Answer& answer) {
-  if (answer.outcome != Outcome::ok || answer.service_count == 0) return answer.outcome;
-  const bool is_part = (answer.first.flags & ledger::service_flag::is_multiple_services) != 0;
-  return is_part ? Outcome::ok : answer.first.outcome;
 }
 
 }  // namespace
@@ -255,7 +161,7 @@ u32 service_count_of(const diameter::CreditControlRequest& request) {
   return has_command_level(request) ? 1 : 0;
 }
 
-Outcome write_services(const diameter::CreditControlRequest& request,
+Outcome write_services(const diameter::CreditControlRequest& request, const Profile& profile,
                        std::span<ChargeService> services) {
   check(services.size() == service_count_of(request), "there is a place for each service");
   u32 number = 0;
@@ -266,6 +172,10 @@ Outcome write_services(const diameter::CreditControlRequest& request,
     if (mscc.rating_group) {
       service.rating_group = *mscc.rating_group;
       service.flags |= ledger::service_flag::has_rating_group;
+    } else if (profile.default_rating_group) {
+      service.rating_group = *profile.default_rating_group;
+      service.flags |= ledger::service_flag::has_rating_group;
+      service.flags |= ledger::service_flag::is_implied_group;
     }
     if (mscc.service_identifier_count != 0) {
       service.service_identifier = request.service_identifiers_of(mscc)[0];
@@ -273,7 +183,7 @@ Outcome write_services(const diameter::CreditControlRequest& request,
     }
     service.wanted = wanted_of(mscc.requested);
     if (mscc.reason == diameter::ReportingReason::final_report) service.is_final_report = 1;
-    if (!write_service(mscc.requested_units, request.used_of(mscc), service)) {
+    if (!write_service(mscc.requested_units, request.used_of(mscc), profile, service)) {
       return Outcome::amount_overflow;
     }
   }
@@ -285,8 +195,34 @@ Outcome write_services(const diameter::CreditControlRequest& request,
     service.flags |= ledger::service_flag::has_service_identifier;
   }
   service.wanted = wanted_of(request.requested);
-  return write_service(request.requested_units, request.used(), service) ? Outcome::ok
-                                                                         : Outcome::amount_overflow;
+  return write_service(request.requested_units, request.used(), profile, service)
+             ? Outcome::ok
+             : Outcome::amount_overflow;
+}
+
+u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profile) {
+  u8 habits = 0;
+  if (profile.denies_whole) habits |= habit::whole_denial;
+  if (profile.tells_remaining) habits |= habit::tell_remaining;
+  if (profile.free_service == Profile::FreeService::not_applicable) habits |= habit::free_ends;
+  // AoC-Request-Type 0 says that none is wanted.
+  const bool wants_advice = request.aoc_request_type.value_or(0) != 0;
+  if (wants_advice && !profile.omits(leave_out::advice_of_charge)) habits |= habit::tell_advice;
+  return habits;
+}
+
+u32 write_identifiers(const diameter::CreditControlRequest& request, std::span<u32> words) {
+  u32 count = 0;
+  u32 number = 0;
+  for (const diameter::RequestMscc& mscc : request.mscc()) {
+    const std::span<const u32> all = request.service_identifiers_of(mscc);
+    if (all.size() > 1 && count + 1 + all.size() <= words.size()) {
+      words[count++] = number << 16 | static_cast<u32>(all.size());
+      for (const u32 identifier : all) words[count++] = identifier;
+    }
+    ++number;
+  }
+  return count;
 }
 
 u32 identity_keys(const diameter::CreditControlRequest& request,
@@ -312,52 +248,6 @@ u32 identity_keys(const diameter::CreditControlRequest& request,
     }
   }
   return count;
-}
-
-std::size_t encode_charge_answer(const AnswerParts& parts, AnswerScratch& scratch, MutableBytes out,
-                                 ResultCode& code) {
-  const KeptRequest& kept = parts.kept;
-  const ledger::Answer& stored = parts.frame.answer;
-  diameter::CreditControlAnswer answer;
-  answer.hop_by_hop = kept.hop_by_hop;
-  answer.end_to_end = kept.end_to_end;
-  answer.is_proxiable = kept.is_proxiable;
-  answer.session_id = kept.session_id;
-  answer.origin = &parts.origin;
-  answer.type = static_cast<diameter::RequestType>(kept.kind);
-  answer.number = kept.number;
-  answer.proxy_info = kept.proxy_info;
-  answer.result_code = result_code_of(whole_outcome(stored));
-  code = answer.result_code;
-  if ((stored.flags & ledger::answer_flag::check_balance) != 0) {
-    const Outcome outcome = balance_outcome(parts.frame);
-    if (outcome == Outcome::ok) {
-      answer.check_balance = diameter::CheckBalanceResult::enough_credit;
-    } else if (outcome == Outcome::credit_limit_reached) {
-      answer.check_balance = diameter::CheckBalanceResult::no_credit;
-    }
-    const bool is_told = answer.check_balance != diameter::CheckBalanceResult::none;
-    answer.result_code = is_told ? ResultCode::success : result_code_of(outcome);
-    code = answer.result_code;
-  } else if (diameter::is_success(code)) {
-    const bool is_part = (stored.first.flags & ledger::service_flag::is_multiple_services) != 0;
-    if (stored.service_count != 0 && is_part) {
-      for (u32 i = 0; i < stored.service_count; ++i) {
-        scratch[i] = mscc_of(parts.frame.service(i), stored.cost_unit, parts.image);
-      }
-      answer.mscc = {scratch.data(), stored.service_count};
-    } else if (stored.service_count != 0) {
-      answer.granted = units_of(stored.first, stored.cost_unit);
-      if (stored.first.validity_s != 0) answer.validity_time_s = stored.first.validity_s;
-      answer.final_unit = final_unit_of(stored.first, parts.image);
-    }
-    if (is_money(stored.cost_unit)) {
-      answer.cost = {.digits = stored.cost.count,
-                     .exponent = money_exponent,
-                     .currency_code = currency_code(stored.cost_unit)};
-    }
-  }
-  return diameter::encode_answer(answer, out);
 }
 
 }  // namespace tollgate::app

@@ -88,7 +88,7 @@ TEST(Translate, money_is_exact_or_refused) {
     request->requested = diameter::Requested::units;
     request->requested_units = {.kinds = diameter::unit_money, .money = one.value};
     ChargeService service;
-    const Outcome outcome = write_services(*request, {&service, 1});
+    const Outcome outcome = write_services(*request, default_profile(), {&service, 1});
     EXPECT_EQ(outcome == Outcome::ok, one.is_understood)
         << one.value.digits << "e" << one.value.exponent << " " << one.value.currency_code;
     if (outcome == Outcome::ok) {
@@ -105,7 +105,7 @@ TEST(Translate, reports_are_added_up_and_never_wrap) {
   const auto add_up = [&](const diameter::Units& a, const diameter::Units& b) {
     request->used_pool[0] = {.units = a};
     request->used_pool[1] = {.units = b};
-    return write_services(*request, {&service, 1});
+    return write_services(*request, default_profile(), {&service, 1});
   };
   EXPECT_EQ(add_up({.kinds = diameter::unit_total_octets, .total_octets = 5},
                    {.kinds = diameter::unit_time, .time_s = 7}),
@@ -205,7 +205,8 @@ plan p {
                            .is_proxiable = true,
                            .session_id = as_bytes("s;1")};
     octets_.resize(65536);
-    octets_.resize(encode_charge_answer({kept, frame, image_, origin_}, scratch_, octets_, code));
+    octets_.resize(encode_charge_answer({kept, frame, image_, origin_, default_profile()}, scratch_,
+                                        octets_, code));
     EXPECT_EQ(decode_answer(octets_, got_), diameter::AnswerFault::none);
     EXPECT_EQ(got_.header.hop_by_hop, 11u);
     EXPECT_EQ(got_.header.end_to_end, 12u);
@@ -353,6 +354,7 @@ TEST_F(TranslateAnswer, balance_and_cost) {
   frame = frame_of(service(ledger::UnitKind::events, 1));
   frame.answer.cost = {100'000};
   frame.answer.cost_unit = Unit::eur;
+  frame.answer.flags = ledger::answer_flag::has_cost;
   encode(frame);
   ASSERT_TRUE(got_.cost);
   EXPECT_EQ(got_.cost->digits, 100'000);

@@ -283,6 +283,7 @@ struct CreditControlAnswer {
 
   std::optional<MoneyValue> cost;               // Cost-Information
   std::string_view cost_unit;                   // beside it: "per minute"
+  std::optional<MoneyValue> advice_of_charge;   // AoC-Information: what it has cost so far
   std::optional<MoneyValue> remaining_balance;  // Remaining-Balance
   std::optional<bool> low_balance;              // Low-Balance-Indication
   std::optional<u32> origin_state_id;
@@ -354,12 +355,14 @@ struct ServiceInformation {
 struct ReceivedMscc {
   std::optional<u32> rating_group;
   std::optional<u32> service_identifier;  // the first
+  u32 service_identifier_count = 0;
   ResultCode result_code = ResultCode::none;
   bool has_granted = false;
   Units granted{};
   std::optional<u32> validity_time_s;
   std::optional<u32> time_quota_threshold_s;
   std::optional<u32> volume_quota_threshold_octets;
+  std::optional<u32> quota_holding_time_s;
   FinalUnitAction final_unit = FinalUnitAction::none;
   Bytes redirect_address;
 };
@@ -379,6 +382,10 @@ struct ReceivedAnswer {
   FinalUnitAction final_unit = FinalUnitAction::none;
   std::optional<MoneyValue> cost;
   std::optional<MoneyValue> remaining_balance;
+  std::optional<MoneyValue> advice_of_charge;
+  std::optional<bool> low_balance;
+  std::optional<u32> session_failover;
+  std::optional<u32> failure_handling;
   CheckBalanceResult check_balance = CheckBalanceResult::none;
   Bytes failed_avps;
   Bytes error_message;

@@ -55,22 +55,38 @@ bool walk(Bytes octets, Member&& member) {
   }
 }
 
+bool read_unit_value(const Avp& group, MoneyValue& money) {
+  return walk(group.data(), [&](const Avp& member) {
+    u64 digits = 0;
+    u32 exponent = 0;
+    if (member.is(avp::value_digits)) {
+      if (!number(member, digits)) return false;
+      money.digits = static_cast<i64>(digits);
+      return true;
+    }
+    if (!member.is(avp::exponent)) return other(member);
+    if (!number(member, exponent)) return false;
+    money.exponent = static_cast<i32>(exponent);
+    return true;
+  });
+}
+
 bool read_money(const Avp& group, MoneyValue& money) {
   return walk(group.data(), [&](const Avp& avp) {
     if (avp.is(avp::currency_code)) return number(avp, money.currency_code);
     if (!avp.is(avp::unit_value)) return other(avp);
-    return walk(avp.data(), [&](const Avp& member) {
-      u64 digits = 0;
-      u32 exponent = 0;
-      if (member.is(avp::value_digits)) {
-        if (!number(member, digits)) return false;
-        money.digits = static_cast<i64>(digits);
-        return true;
-      }
-      if (!member.is(avp::exponent)) return other(member);
-      if (!number(member, exponent)) return false;
-      money.exponent = static_cast<i32>(exponent);
-      return true;
+    return read_unit_value(avp, money);
+  });
+}
+
+// AoC-Information > AoC-Cost-Information: what has been charged, and the currency.
+bool read_advice(const Avp& group, MoneyValue& money) {
+  return walk(group.data(), [&](const Avp& information) {
+    if (!information.is(avp::aoc_cost_information)) return other(information);
+    return walk(information.data(), [&](const Avp& avp) {
+      if (avp.is(avp::currency_code)) return number(avp, money.currency_code);
+      if (!avp.is(avp::accumulated_cost)) return other(avp);
+      return read_unit_value(avp, money);
     });
   });
 }
@@ -111,7 +127,8 @@ bool read_mscc(const Avp& group, ReceivedMscc& mscc) {
     if (avp.is(avp::validity_time)) return number(avp, mscc.validity_time_s);
     if (avp.is(avp::time_quota_threshold)) return number(avp, mscc.time_quota_threshold_s);
     if (avp.is(avp::volume_quota_threshold)) return number(avp, mscc.volume_quota_threshold_octets);
-    if (avp.is(avp::service_identifier))
+    if (avp.is(avp::quota_holding_time)) return number(avp, mscc.quota_holding_time_s);
+    if (avp.is(avp::service_identifier) && ++mscc.service_identifier_count != 0)
       return mscc.service_identifier ? avp.data_bytes() == 4 : number(avp, mscc.service_identifier);
     if (avp.is(avp::final_unit_indication))
       return read_final_unit(avp, mscc.final_unit, &mscc.redirect_address);
@@ -134,6 +151,15 @@ bool read_member(const Avp& avp, ReceivedAnswer& answer) {
   if (avp.is(avp::check_balance_result)) return enumerator(avp, answer.check_balance);
   if (avp.is(avp::cost_information)) return read_optional_money(avp, answer.cost);
   if (avp.is(avp::remaining_balance)) return read_optional_money(avp, answer.remaining_balance);
+  if (avp.is(avp::aoc_information)) return read_advice(avp, answer.advice_of_charge.emplace());
+  if (avp.is(avp::low_balance_indication)) {
+    u32 value = 0;
+    if (!number(avp, value)) return false;
+    answer.low_balance = value != 0;
+    return true;
+  }
+  if (avp.is(avp::cc_session_failover)) return number(avp, answer.session_failover);
+  if (avp.is(avp::credit_control_failure_handling)) return number(avp, answer.failure_handling);
   if (avp.is(avp::final_unit_indication)) return read_final_unit(avp, answer.final_unit, nullptr);
   if (avp.is(avp::granted_service_unit)) {
     answer.has_granted = true;
@@ -164,6 +190,10 @@ void forget(ReceivedAnswer& answer) {
   answer.final_unit = FinalUnitAction::none;
   answer.cost.reset();
   answer.remaining_balance.reset();
+  answer.advice_of_charge.reset();
+  answer.low_balance.reset();
+  answer.session_failover.reset();
+  answer.failure_handling.reset();
   answer.check_balance = CheckBalanceResult::none;
   answer.failed_avps = answer.error_message = {};
   answer.proxy_info_count = answer.mscc_count = 0;

@@ -57,6 +57,18 @@ void put_mscc(AvpWriter& writer, const AnswerMscc& mscc) {
   writer.close(group);
 }
 
+void put_advice(AvpWriter& writer, const MoneyValue& cost) {
+  u8* const information = writer.open(avp::aoc_information);
+  u8* const group = writer.open(avp::aoc_cost_information);
+  u8* const sum = writer.open(avp::accumulated_cost);
+  writer.put_u64(avp::value_digits, static_cast<u64>(cost.digits));
+  if (cost.exponent != 0) writer.put_u32(avp::exponent, static_cast<u32>(cost.exponent));
+  writer.close(sum);
+  if (cost.currency_code != 0) writer.put_u32(avp::currency_code, cost.currency_code);
+  writer.close(group);
+  writer.close(information);
+}
+
 // What few answers have.
 void put_details(AvpWriter& writer, const CreditControlAnswer& answer) {
   if (answer.cost) {
@@ -68,6 +80,7 @@ void put_details(AvpWriter& writer, const CreditControlAnswer& answer) {
   }
   if (answer.check_balance != CheckBalanceResult::none)
     writer.put_u32(avp::check_balance_result, static_cast<u32>(answer.check_balance));
+  if (answer.advice_of_charge) put_advice(writer, *answer.advice_of_charge);
   put_optional(writer, avp::low_balance_indication, answer.low_balance);
   if (answer.remaining_balance)
     put_money(writer, avp::remaining_balance, *answer.remaining_balance);

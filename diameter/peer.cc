@@ -64,6 +64,11 @@ bool Identity::assign(Bytes name) {
   return true;
 }
 
+void ShortText::assign(Bytes text) {
+  size_bytes_ = static_cast<u8>(std::min(text.size(), octets_.size()));
+  std::memcpy(octets_.data(), text.data(), size_bytes_);
+}
+
 bool same_identity(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }

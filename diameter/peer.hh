@@ -47,6 +47,17 @@ class Identity {
   u8 size_bytes_ = 0;
 };
 
+// A text of a peer, cut where it is too long to be kept.
+class ShortText {
+ public:
+  void assign(Bytes text);
+  std::string_view view() const { return {octets_.data(), size_bytes_}; }
+
+ private:
+  std::array<char, 63> octets_{};
+  u8 size_bytes_ = 0;
+};
+
 // Compares as DNS names are compared: without regard to case.
 bool same_identity(std::string_view a, std::string_view b);
 // Which connection survives when both sides connected: true if that which the peer opened does,
@@ -64,6 +75,7 @@ enum class Admission : u8 {
 struct PeerFacts {
   Identity host;
   Identity realm;
+  ShortText product_name;
   std::optional<u32> origin_state_id;
   bool credit_control = false;  // common application 4
   bool accounting = false;      // common application 3

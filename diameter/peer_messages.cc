@@ -147,6 +147,7 @@ CapabilitiesFault read_capabilities(const LocalNode& node, Bytes message, PeerFa
         return CapabilitiesFault::malformed;
       }
     }
+    if (avp.is(avp::product_name)) facts.product_name.assign(avp.data());
     if (avp.is(avp::origin_state_id)) facts.origin_state_id = avp.as_u32();
     if (is_application(avp)) offer.add_application(avp);
     if (avp.is(avp::inband_security_id)) {

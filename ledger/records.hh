@@ -118,6 +118,8 @@ namespace service_flag {
 inline constexpr u8 has_rating_group = 1;
 inline constexpr u8 has_service_identifier = 2;
 inline constexpr u8 is_multiple_services = 4;  // came in an MSCC, not at command level
+inline constexpr u8 is_free = 8;               // granted, and costs nothing
+inline constexpr u8 is_implied_group = 16;     // the group is ours: the client named none
 }  // namespace service_flag
 
 enum class FinalAction : u8 { none = 0, terminate = 1, redirect = 2, restrict_access = 3 };
@@ -134,7 +136,9 @@ struct ServiceAnswer {
   UnitKind kind = UnitKind::none;
   bool has_grant = false;
   FinalAction final_action = FinalAction::none;
-  u16 text = 0;  // of the tariff's texts: where to redirect
+  // Of the tariff's texts: where to redirect, if that is the final action; else after how many
+  // seconds without use the client gives the grant back.
+  u16 text = 0;
 };
 static_assert(sizeof(ServiceAnswer) == 32);
 
@@ -146,11 +150,11 @@ struct Answer {
   u8 type = 0;     // CC-Request-Type; 0: this place is empty
   u8 service_count = 0;
   Outcome outcome = Outcome::ok;  // of the whole request
-  Money cost;                     // of an event, if cost_unit is set
-  Unit cost_unit = Unit::none;
-  u16 flags = 0;      // answer_flag
-  u32 next = 0;       // extension with further services
-  i64 remaining = 0;  // money left, if answer_flag::has_remaining
+  Money cost;                     // if answer_flag says of what
+  Unit cost_unit = Unit::none;    // the currency of all money in the answer
+  u16 flags = 0;                  // answer_flag
+  u32 next = 0;                   // extension with further services
+  i64 remaining = 0;              // money left, if answer_flag::has_remaining
   ServiceAnswer first;
 };
 static_assert(sizeof(Answer) == 64);
@@ -159,6 +163,10 @@ namespace answer_flag {
 inline constexpr u16 has_remaining = 1;
 inline constexpr u16 check_balance = 2;  // answer to CHECK_BALANCE: outcome tells if enough
 inline constexpr u16 is_repeated = 4;    // given for a repeated request
+inline constexpr u16 has_cost = 8;       // of an event
+inline constexpr u16 has_advice = 16;    // what the session has cost so far
+inline constexpr u16 has_low_balance = 32;
+inline constexpr u16 is_low_balance = 64;
 }  // namespace answer_flag
 
 enum class SessionState : u8 { free = 0, open = 1, closed = 2 };
@@ -168,7 +176,8 @@ struct alignas(64) Session {
   u32 hash = 0;         // of the Session-Id, as in the session table
   u32 wheel_next = 0;   // in the timer wheel; open sessions only
   u32 wheel_prev = 0;   // likewise; of the first one: the slot, with the top bit set
-  u32 closed_next = 0;  // in the queue of closed sessions; or next free
+  u32 closed_next = 0;  // in the queue of closed sessions; or next free; while it is open, the way
+                        // that its client's last request came (for app to read)
   // journaled with every request
   u32 account = 0;
   SessionState state = SessionState::free;

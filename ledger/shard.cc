@@ -228,6 +228,15 @@ void Shard::forget_oldest_closed() {
   give(header.sessions, memory_.sessions, index, session_link);
 }
 
+u32 Shard::make_extensions(u32 wanted) {
+  constexpr u32 forgotten_max = 64;  // in one request
+  for (u32 i = 0; i < forgotten_max && free_extensions() < wanted; ++i) {
+    if (memory_.header->closed_first == 0) break;
+    forget_oldest_closed();
+  }
+  return free_extensions();
+}
+
 u32 Shard::forget_closed(Instant now, u32 visit_max) {
   begin_turning();
   u32 visited = 0;
@@ -341,6 +350,7 @@ void Shard::rebuild_open(u32 index, Instant now) {
   bool is_claimed = claim_extensions(session, tried);
   is_claimed = is_claimed && claim_extensions(session, owned);
   check(is_claimed, "an open session owns its extensions");
+  session.closed_next = 0;
   session.wheel_next = 0;
   session.wheel_prev = 0;
   insert_slot(session.hash, index);

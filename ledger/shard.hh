@@ -54,6 +54,8 @@ class Shard {
   u32 free_extensions() const {
     return free_in(memory_.header->extensions, memory_.sizes.extensions);
   }
+  // The same, after closed sessions were forgotten, the oldest first, for as many as are wanted.
+  u32 make_extensions(u32 wanted);
   bool has_free_session() const {
     return free_in(memory_.header->sessions, memory_.sizes.sessions) != 0 ||
            memory_.header->closed_first != 0;

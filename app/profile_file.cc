@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Profiles out of files.
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/profile.hh"
+#include "app/toml_reader.hh"
+
+namespace tollgate::app {
+namespace {
+
+constexpr const char* section = "profile";
+
+template <class Value>
+struct Word {
+  std::string_view text;
+  Value value;
+};
+
+using FreeService = Profile::FreeService;
+using FinalUnits = Profile::FinalUnits;
+using diameter::DebitingFailureHandling;
+using diameter::FailureHandling;
+using diameter::SessionFailover;
+
+constexpr std::array free_service_words = {Word{"grant", FreeService::grant},
+                                           Word{"4011", FreeService::not_applicable}};
+constexpr std::array final_unit_words = {
+    Word{"all", FinalUnits::all}, Word{"sip_redirect", FinalUnits::sip_redirect},
+    Word{"terminate", FinalUnits::terminate}, Word{"none", FinalUnits::none}};
+constexpr std::array denial_words = {Word{"service", false}, Word{"answer", true}};
+constexpr std::array octets_words = {Word{"total", false}, Word{"parts", true}};
+constexpr std::array failover_words = {Word{"supported", SessionFailover::supported},
+                                       Word{"not_supported", SessionFailover::not_supported}};
+constexpr std::array failure_words = {
+    Word{"terminate", FailureHandling::terminate}, Word{"continue", FailureHandling::go_on},
+    Word{"retry_and_terminate", FailureHandling::retry_and_terminate}};
+constexpr std::array debiting_words = {
+    Word{"terminate_or_buffer", DebitingFailureHandling::terminate_or_buffer},
+    Word{"continue", DebitingFailureHandling::go_on}};
+constexpr std::array omitted_words = {
+    Word{"Validity-Time", leave_out::validity_time},
+    Word{"Quota-Threshold", leave_out::thresholds},
+    Word{"Quota-Holding-Time", leave_out::quota_holding_time},
+    Word{"CC-Session-Failover", leave_out::session_failover},
+    Word{"Credit-Control-Failure-Handling", leave_out::failure_handling},
+    Word{"Cost-Information", leave_out::cost_information},
+    Word{"AoC-Information", leave_out::advice_of_charge},
+    Word{"Low-Balance-Indication", leave_out::low_balance},
+    Word{"Failed-AVP", leave_out::failed_avp}};
+
+template <class Words>
+std::string list_of(const Words& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + std::string(word.text);
+  return text;
+}
+
+template <class Words, class Value>
+void read_word(TomlReader& reader, const char* key, const Words& words, Value& value) {
+  const std::string expected = "one of " + list_of(words);
+  reader.parsed(
+      section, key, expected.c_str(),
+      [&](std::string_view text, Value& read) {
+        const auto found =
+            std::ranges::find(words, text, [](const auto& word) { return word.text; });
+        if (found == words.end()) return false;
+        read = found->value;
+        return true;
+      },
+      value);
+}
+
+void read_members(TomlReader& reader, Profile& profile) {
+  profile.products = reader.texts(section, "products");
+  profile.hosts = reader.texts(section, "hosts");
+  read_word(reader, "free_service", free_service_words, profile.free_service);
+  read_word(reader, "final_units", final_unit_words, profile.final_units);
+  read_word(reader, "denial", denial_words, profile.denies_whole);
+  read_word(reader, "octets", octets_words, profile.trusts_parts);
+  read_word(reader, "session_failover", failover_words, profile.session_failover);
+  read_word(reader, "failure_handling", failure_words, profile.failure_handling);
+  read_word(reader, "debiting_failure_handling", debiting_words, profile.debiting_failure_handling);
+  reader.flag(section, "re_auth", profile.takes_re_auth);
+  reader.flag(section, "abort", profile.takes_abort);
+  reader.flag(section, "remaining_balance", profile.tells_remaining);
+  constexpr i64 seconds_max = 31'536'000;
+  reader.number(section, "validity_seconds", {0, seconds_max}, profile.validity_seconds);
+  reader.number(section, "free_seconds", {0, seconds_max}, profile.free_seconds_least);
+  reader.number(section, "free_octets", {0, i64{1} << 50}, profile.free_octets_least);
+  constexpr i64 no_group = -1;
+  i64 group = no_group;
+  reader.number(section, "default_rating_group", {0, UINT32_MAX}, group);
+  if (group != no_group) profile.default_rating_group = static_cast<u32>(group);
+  reader.each_text(section, "leave_out", [&](const std::string& text, const toml::node& node) {
+    for (const auto& word : omitted_words) {
+      if (word.text == text) return void(profile.omitted |= word.value);
+    }
+    reader.mistake(node,
+                   "[profile] leave_out: '" + text + "' is not one of " + list_of(omitted_words));
+  });
+}
+
+}  // namespace
+
+std::string read_profile(const std::string& file, Profile& profile) {
+  toml::table root;
+  try {
+    root = toml::parse_file(file);
+  } catch (const toml::parse_error& error) {
+    return to_text(file, {.line = error.source().begin.line,
+                          .column = error.source().begin.column,
+                          .text = std::string(error.description())}) +
+           "\n";
+  }
+  profile = Profile{};
+  profile.name = std::filesystem::path(file).stem().string();
+  TomlReader reader(root, std::filesystem::path(file).parent_path().string());
+  read_members(reader, profile);
+  reader.note_unknown_keys();
+  std::string wrong;
+  for (const ConfigMistake& mistake : reader.take_mistakes())
+    wrong += to_text(file, mistake) + "\n";
+  return wrong;
+}
+
+std::string read_profiles(const std::string& folder, ProfileTable& table) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+  }
+  if (error) return folder + ": " + error.message() + "\n";
+  std::ranges::sort(files);
+  std::string wrong;
+  for (const std::string& file : files) {
+    Profile profile;
+    const std::string why = read_profile(file, profile);
+    wrong += why;
+    if (why.empty()) table.add(std::move(profile));
+  }
+  return wrong;
+}
+
+}  // namespace tollgate::app
