@@ -36,6 +36,7 @@ struct ChargeCounters {
   u64 refused_no_room;
   u64 refused_too_busy;
   u64 bursts;
+  u64 sweeps_dropped;
 };
 
 class Charger {

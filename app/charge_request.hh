@@ -20,6 +20,9 @@ namespace tollgate::app {
 
 // CC-Request-Type and Requested-Action (RFC 8506 8.3, 8.41).
 enum class RequestKind : u8 { none = 0, initial = 1, update = 2, termination = 3, event = 4 };
+// No request of a client but what a net tile tells: all sessions that origin_host has begun before
+// received_ns are gone. A head without services; it is never charged and has no answer.
+inline constexpr auto client_restarted = RequestKind{5};
 enum class EventAction : u8 {
   direct_debiting = 0,
   refund_account = 1,

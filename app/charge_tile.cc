@@ -38,6 +38,7 @@ u64 entry_bytes_bound(const ledger::Command& command) {
 constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
 
 constexpr u32 wheel_visits_max = 256;    // sessions looked at in one housekeeping of a shard
+constexpr u32 sweep_visits_max = 512;    // sessions looked at for restarted clients, likewise
 constexpr u32 shards_per_housekeep = 8;  // the wheel of each shard is turned every 8 ms or so
 
 }  // namespace
@@ -146,6 +147,11 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
   fetch_buckets();
   for (u32 i = 0; i < item_count_; ++i) {
     const Item& item = items_[i];
+    const ChargeRequest& head = item.request.head();
+    if (head.kind == client_restarted) [[unlikely]] {
+      if (!sweep_.add(head.origin_host, Instant{head.received_ns})) ++counters_.sweeps_dropped;
+      continue;
+    }
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
   }
@@ -196,25 +202,52 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
 
 void ChargeTile::housekeep(const Turn& turn) {
   if (!tariff_.is_loaded()) return;
+  turn_wheels(turn);
+  if (!sweep_.is_idle() && journal_has_room()) sweep(turn);
+}
+
+void ChargeTile::turn_wheels(const Turn& turn) {
   for (u32 i = 0; i < shards_per_housekeep; ++i) {
     next_shard_ = (next_shard_ + 1) % ledger::shard_count;
     if (!owns(next_shard_)) continue;
     Shard& owner = *shards_[next_shard_];
     owner.forget_closed(turn.now, wheel_visits_max);
     if (!journal_has_room()) continue;
-    // Each expiry is a burst of its own: rare, and its entry may be large.
     owner.turn_wheel(turn.now, wheel_visits_max, [&](u32 session) {
-      burst_.begin();
-      if (!burst_.has_room(timer_entry_bytes)) {
-        burst_.commit();
+      if (!end_session(owner, session, turn.now)) {
         owner.postpone(session, turn.now + Duration::seconds(1));
-        return;
       }
-      Operation op(burst_, owner.number(), owner.header(), turn.now);
-      charger_.expire(owner, op, tariff_.image(), session);
-      burst_.commit();
     });
   }
+}
+
+// Ends a session that its client has forgotten, in a burst of its own: rare, and its entry may be
+// large. False if there is no room now.
+bool ChargeTile::end_session(Shard& owner, u32 session, Instant now) {
+  burst_.begin();
+  if (!burst_.has_room(timer_entry_bytes)) {
+    burst_.commit();
+    return false;
+  }
+  Operation op(burst_, owner.number(), owner.header(), now);
+  charger_.expire(owner, op, tariff_.image(), session);
+  burst_.commit();
+  return true;
+}
+
+void ChargeTile::sweep(const Turn& turn) {
+  for (u32 i = 0; i < ledger::shard_count && !owns(sweep_.shard()); ++i) sweep_.next_shard();
+  if (!owns(sweep_.shard())) return;
+  Shard& owner = *shards_[sweep_.shard()];
+  const u32 sessions_end = owner.header().sessions.used_end;
+  sweep_.step(
+      sessions_end, sweep_visits_max,
+      [&](u32 session) -> const ledger::Session& { return owner.session(session); },
+      [&](u32 session) {
+        if (owner.session(session).state != ledger::SessionState::open) return;
+        // Without room it is left to its timer.
+        if (!end_session(owner, session, turn.now)) ++counters_.sweeps_dropped;
+      });
 }
 
 bool ChargeTile::is_idle() const {

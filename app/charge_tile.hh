@@ -17,6 +17,7 @@
 
 #include "app/charge.hh"
 #include "app/charge_command.hh"
+#include "app/session_sweep.hh"
 #include "app/tariff_reader.hh"
 #include "base/counters.hh"
 #include "base/link.hh"
@@ -38,6 +39,7 @@ inline constexpr CounterName charge_counter_names[] = {
     {"refused_no_room", "requests refused because the journal has no room"},
     {"refused_too_busy", "requests refused because a pool of records is full"},
     {"bursts", "bursts with work in them"},
+    {"sweeps_dropped", "sessions of restarted clients that are left to their timers, for no room"},
 };
 static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
 
@@ -82,6 +84,9 @@ class ChargeTile {
   void fetch_sessions();
   void fetch_buckets();
   u32 poll_commands(const Turn& turn);
+  void turn_wheels(const Turn& turn);
+  void sweep(const Turn& turn);
+  bool end_session(ledger::Shard& owner, u32 session, Instant now);
   bool journal_has_room() const {
     return options_.journal->has_room.load(std::memory_order_relaxed) != 0;
   }
@@ -99,6 +104,7 @@ class ChargeTile {
   TariffReader tariff_;
   u32 item_count_ = 0;
   u32 next_shard_ = 0;
+  SessionSweep sweep_;
   std::array<Item, burst_max> items_;
 };
 

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "app/peer_config.hh"
 #include "app/toml_reader.hh"
 
 namespace tollgate::app {
@@ -215,6 +216,12 @@ void check_tiles(TomlReader& reader, const Config& config) {
     });
     if (nets > 1) reader.mistake("topology", "cores", "a core has at most one net tile");
   }
+  const auto rules = config.peer_rules.all();
+  if (config.tile_count(TileKind::net) > 1 &&
+      std::any_of(rules.begin(), rules.end(), [](const PeerRule& rule) { return !!rule.call; })) {
+    // The answers to what one queue sends may come to any of the port's queues.
+    reader.mistake("diameter", "peers", "connect needs a topology with one net tile");
+  }
   if (config.single_process && config.tile_count(TileKind::net) > 1) {
     reader.mistake("topology", "cores", "a single process has one net tile");
   }
@@ -311,6 +318,7 @@ std::vector<ConfigMistake> read_config(const std::string& file, Config& config) 
   reader.text("appliance", "name", config.name);
   reader.flag("appliance", "single_process", config.single_process);
   read_diameter(reader, config);
+  read_peers(reader, config);
   read_network(reader, config);
   read_port(reader, config);
   read_storage(reader, config);

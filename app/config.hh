@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/charge_context.hh"
+#include "app/peer_rules.hh"
 #include "app/profile.hh"
 #include "base/time.hh"
 #include "base/types.hh"
@@ -47,6 +48,8 @@ struct Config {
   u32 pending_max = 65536;
   Duration watchdog = Duration::seconds(30);
   std::vector<dataplane::IpPrefix> allowed_peers;
+  PeerRules peer_rules;  // tried before them
+  u32 unauthenticated_max = 64;
   // [network]
   dataplane::IpPrefix address4;
   dataplane::IpPrefix address6;

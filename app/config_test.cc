@@ -101,6 +101,26 @@ TEST_F(ConfigTest, a_file_of_sockets_is_a_path) {
   EXPECT_EQ(config_.port.address, folder_ + "/memif.sock");
 }
 
+TEST_F(ConfigTest, peers_have_rules) {
+  EXPECT_EQ(read(std::string(good) + R"([[diameter.peers]]
+host = "pgw1.example"
+addresses = ["198.18.0.0/24", "fd00::/64"]
+connections_max = 1
+connect = "198.18.0.9"
+[[diameter.peers]]
+realm = "*.example"
+)"),
+            "");
+  ASSERT_EQ(config_.peer_rules.all().size(), 2u);
+  const PeerRule& called = config_.peer_rules.all()[0];
+  EXPECT_EQ(called.host, "pgw1.example");
+  EXPECT_EQ(called.addresses.size(), 2u);
+  EXPECT_EQ(called.connections_max, 1u);
+  ASSERT_TRUE(called.call.has_value());
+  EXPECT_EQ(called.call->port, 3868);
+  EXPECT_EQ(config_.peer_rules.all()[1].host, "*");
+}
+
 struct BrokenFile {
   std::string_view line;       // of the good file
   std::string_view other;      // what stands there instead
@@ -154,6 +174,13 @@ constexpr BrokenFile broken_files[] = {
     {"[port]", "[port]\nmac = \"02:00\"", "7:7: [port] mac: '02:00' is not a hardware address"},
     {"[diameter]", "[diameter]\nallow = [\"198.18.0.0/24\", \"here\"]",
      "2:27: [diameter] allow: 'here' is not an address"},
+    {"[diameter]", "[[diameter.peers]]\nhots = \"a\"\n[diameter]", "2:8: [[diameter.peers]] hots:"},
+    {"[diameter]", "[[diameter.peers]]\naddresses = [\"all\"]\n[diameter]",
+     "2:13: [[diameter.peers]] addresses: expected addresses or nets"},
+    {"[diameter]", "[[diameter.peers]]\nconnect = \"pgw1\"\n[diameter]",
+     "2:11: [[diameter.peers]] connect: expected an address"},
+    {"[diameter]", "[[diameter.peers]]\nconnect = \"198.18.0.9\"\n[diameter]",
+     "1:1: [[diameter.peers]] connect: expected a host without '*'"},
     // of the topology
     {"[tariffs]", "[topology]\ncores = 1\n[tariffs]", "16:9: [topology] cores: expected a list"},
     {"[tariffs]", "[topology]\ncores = [1]\n[tariffs]", "16:10: [topology] cores: expected {"},

@@ -15,6 +15,8 @@
 
 namespace tollgate::app {
 
+struct PeerRule;
+
 struct Connection {
   Connection(const diameter::LocalNode& node, const diameter::PeerConnection::Options& options,
              u32 message_bytes_max)
@@ -30,7 +32,9 @@ struct Connection {
   Instant opened;
   u64 requests = 0;
   u64 answers = 0;
-  bool is_ending = false;  // closed by us: what it still sends is thrown away
+  const PeerRule* call = nullptr;  // set if we have called this peer
+  bool was_admitted = false;       // has exchanged capabilities
+  bool is_ending = false;          // closed by us: what it still sends is thrown away
 };
 
 }  // namespace tollgate::app

@@ -82,6 +82,8 @@ std::string CoreProcess::prepare_net(u32 number, dataplane::Port& port) {
   options.message_bytes_max = config_.message_bytes_max;
   options.first_generation = static_cast<u32>(read_tsc() >> 16);
   options.allowed_peers = config_.allowed_peers;
+  options.peer_rules = config_.peer_rules;
+  options.unauthenticated_max = config_.unauthenticated_max;
   options.charge_links = links(name, TileKind::charge);
   options.journal_links = links(TileKind::journal, name);
   options.tariff = memory_.tariff();

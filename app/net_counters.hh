@@ -34,6 +34,12 @@ struct NetCounters {
   u64 refused_session_unknown;
   u64 peer_closed_by_timeout;
   u64 peer_refused;
+  u64 peer_displaced;
+  u64 peer_restarts;
+  u64 peer_calls_failed;
+  u64 drop_unauthenticated_full;
+  u64 drop_capabilities_too_long;
+  u64 refused_loop;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -61,6 +67,12 @@ inline constexpr CounterName net_counter_names[] = {
     {"refused_session_unknown", "requests refused because their session is not known"},
     {"peer_closed_by_timeout", "connections ended by watchdog or capabilities timeout"},
     {"peer_refused", "connections refused in the capabilities exchange"},
+    {"peer_displaced", "connections ended in favour of another one to the same peer"},
+    {"peer_restarts", "peers that told a higher Origin-State-Id: their sessions are ended"},
+    {"peer_calls_failed", "connections of ours to a peer that came to nothing"},
+    {"drop_unauthenticated_full", "connections beyond the limit of those without a CER"},
+    {"drop_capabilities_too_long", "connections ended whose first message was too long for a CER"},
+    {"refused_loop", "requests refused because a Route-Record has our name"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

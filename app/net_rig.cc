@@ -35,6 +35,8 @@ void NetRig::make_tile() {
                      .pending_max = options_.pending_max,
                      .first_generation = options_.first_generation + lives_++ * generations_a_life,
                      .allowed_peers = options_.allowed,
+                     .peer_rules = options_.peer_rules,
+                     .unauthenticated_max = options_.unauthenticated_max,
                      .charge_links = {charge_.net_charge()},
                      .journal_links = {charge_.journal_net()},
                      .tariff = charge_.tariff(),

@@ -26,6 +26,8 @@ class NetRig {
     std::string realm = "tollgate.example";
     std::string tariff;  // empty: the demonstration's
     std::vector<dataplane::IpPrefix> allowed;
+    PeerRules peer_rules;
+    u32 unauthenticated_max = 64;
     u32 first_generation = 0;
   };
 

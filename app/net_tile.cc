@@ -26,6 +26,17 @@ u64 proxy_info_bytes(const diameter::CreditControlRequest& request) {
   return sum;
 }
 
+// The longest first message of a peer. A CER is a few hundred octets.
+constexpr std::size_t capabilities_bytes_max = 4096;
+
+PeerRules all_rules(const NetTileOptions& options) {
+  PeerRules rules = options.peer_rules;
+  if (!options.allowed_peers.empty() || rules.is_empty()) {
+    rules.add({.addresses = options.allowed_peers});
+  }
+  return rules;
+}
+
 // Rows for tools are brought up to date so often: a quarter of a second or so.
 constexpr u64 publish_ticks = 700'000'000;
 
@@ -40,6 +51,7 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
       transport_counters_(counters.subspan(net_transport_at)),
       latency_(latency),
       connections_(options.connections_max),
+      book_(all_rules(options), options_.node.origin.host()),
       pending_(options.tile, options.pending_max, options.first_generation),
       tariff_(*options.tariff),
       staging_(std::make_unique<u8[]>(staging_bytes)) {
@@ -48,6 +60,8 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
   for (LinkMemory* link : options.charge_links) charges_.emplace_back(link);
   for (LinkMemory* link : options.journal_links) journals_.emplace_back(link);
   counters_.peers_open = 0;
+  options_.node.admit = admit;
+  options_.node.admit_context = this;
 }
 
 NetTile::~NetTile() = default;
@@ -64,26 +78,34 @@ u32 NetTile::poll(const Turn& turn) {
 
 // ---- Streams
 
-void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
-                     dataplane::Direction) {
+bool NetTile::may_open(dataplane::StreamId id, const dataplane::Endpoint& remote,
+                       dataplane::Direction direction) {
+  u64* drop = nullptr;
   if (id.index >= connections_.size()) {
-    ++counters_.drop_connections_full;
+    drop = &counters_.drop_connections_full;
+  } else if (unauthenticated_count_ >= options_.unauthenticated_max) {
+    drop = &counters_.drop_unauthenticated_full;
+  } else if (is_stopping_ ||
+             (direction == dataplane::Direction::incoming && !book_.admits(remote.address))) {
+    drop = &counters_.drop_peer_not_allowed;
+  }
+  if (drop == nullptr) return true;
+  ++*drop;
+  return false;
+}
+
+void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
+                     dataplane::Direction direction) {
+  if (!may_open(id, remote, direction)) {
+    book_.on_call_ended(id, diameter::DisconnectCause::none, turn_.now);
     transport_->abort(id);
     return;
   }
-  bool is_allowed = options_.allowed_peers.empty();
-  for (const dataplane::IpPrefix& prefix : options_.allowed_peers) {
-    is_allowed = is_allowed || prefix.contains(remote.address);
-  }
-  if (!is_allowed || is_stopping_) {
-    ++counters_.drop_peer_not_allowed;
-    transport_->abort(id);
-    return;
-  }
+  const bool is_call = direction == dataplane::Direction::outgoing;
   auto connection = std::make_unique<Connection>(
       options_.node,
       diameter::PeerConnection::Options{
-          .role = diameter::PeerRole::responder,
+          .role = is_call ? diameter::PeerRole::initiator : diameter::PeerRole::responder,
           .now = turn_.now,
           .seed = mix64(u64{id.index} << 32 | id.generation) ^ turn_.tsc},
       options_.message_bytes_max);
@@ -91,8 +113,14 @@ void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
   connection->remote = remote;
   connection->opened = turn_.now;
   connection->profile = &options_.profiles.fallback();
-  connections_[id.index] = std::move(connection);
+  connection->call = book_.rule_of_call(id);
   ++open_count_;
+  ++unauthenticated_count_;
+  Connection& made = *connection;
+  connections_[id.index] = std::move(connection);
+  if (!is_call) return;
+  const diameter::Reaction reaction = made.peer.on_transport_up(turn_.now, small_);
+  apply(made, reaction, Bytes(small_).first(reaction.send_bytes));
 }
 
 void NetTile::closed(dataplane::StreamId id, dataplane::CloseReason) {
@@ -100,9 +128,66 @@ void NetTile::closed(dataplane::StreamId id, dataplane::CloseReason) {
   std::unique_ptr<Connection>& connection = connections_[id.index];
   if (connection == nullptr || connection->stream != id) return;
   if (connection->peer.is_open()) --counters_.peers_open;
+  if (!connection->was_admitted) --unauthenticated_count_;
   if (options_.peers) options_.peers->clear(id.index);
+  book_.on_call_ended(id, connection->peer.disconnect_cause(), turn_.now);
   connection.reset();
   --open_count_;
+}
+
+void NetTile::connect_failed(dataplane::StreamId id, dataplane::CloseReason) {
+  ++counters_.peer_calls_failed;
+  book_.on_call_ended(id, diameter::DisconnectCause::none, turn_.now);
+}
+
+// Asked by a connection whose CER or CEA is sound.
+diameter::Admission NetTile::admit(void* tile, const diameter::PeerFacts& facts) {
+  auto& self = *static_cast<NetTile*>(tile);
+  check(self.asking_ != nullptr, "admission is asked for while a message is looked at");
+  const PeerBook::Verdict verdict = self.book_.judge(*self.asking_, facts, self.connections_);
+  if (verdict.displaced != nullptr) {
+    ++self.counters_.peer_displaced;
+    self.end(*verdict.displaced);
+  }
+  if (verdict.is_reopened) self.asking_->peer.mark_reopened();
+  return verdict.admission;
+}
+
+// A connection has exchanged capabilities.
+void NetTile::on_opened(Connection& connection) {
+  ++counters_.peers_open;
+  connection.was_admitted = true;
+  --unauthenticated_count_;
+  const diameter::PeerFacts& facts = connection.peer.facts();
+  connection.origin_host = hash64(as_bytes(facts.host.view()));
+  connection.profile = &options_.profiles.choose(facts.host.view(), facts.product_name.view());
+  book_.note_opened(connection.origin_host);
+  note_state(connection.origin_host, facts.origin_state_id);
+}
+
+// Cuts a connection off, whatever still waits to leave.
+void NetTile::end(Connection& connection) {
+  if (connection.is_ending) return;
+  if (connection.peer.is_open()) --counters_.peers_open;
+  connection.peer.on_transport_lost();
+  connection.is_ending = true;
+  transport_->abort(connection.stream);
+}
+
+// A client that restarted has forgotten its sessions: what they hold goes back.
+void NetTile::note_state(u64 host, const std::optional<u32>& state_id) {
+  if (!state_id || !book_.note_state(host, *state_id)) return;
+  ++counters_.peer_restarts;
+  for (u32 tile = 0; tile < charges_.size(); ++tile) {
+    const MutableBytes room = charges_[tile].reserve(sizeof(ChargeRequest));
+    if (room.empty()) continue;  // they end by their timers
+    *new (room.data()) ChargeRequest = {.received_ns = turn_.now.ns,
+                                        .origin_host = host,
+                                        .kind = client_restarted,
+                                        .shard = static_cast<u8>(tile)};
+    charges_[tile].commit(sizeof(ChargeRequest));
+    charges_[tile].publish();
+  }
 }
 
 std::size_t NetTile::received(dataplane::StreamId id, Bytes chunk) {
@@ -113,6 +198,11 @@ std::size_t NetTile::received(dataplane::StreamId id, Bytes chunk) {
   }
   const diameter::FrameProgress progress = connection->framer.feed(
       chunk, [&](Bytes message) { return on_message(*connection, message); });
+  if (!connection->was_admitted && connection->framer.buffered_bytes() > capabilities_bytes_max) {
+    ++counters_.drop_capabilities_too_long;
+    end(*connection);
+    return chunk.size();
+  }
   if (progress.error != diameter::FrameError::none) {
     on_broken_frame(*connection, progress.error);
     return chunk.size();
@@ -161,13 +251,17 @@ bool NetTile::is_late_request(const Connection& connection, Bytes message) {
 void NetTile::on_peer_message(Connection& connection, Bytes message) {
   ++counters_.peer_messages;
   const bool was_open = connection.peer.is_open();
-  const bool was_waiting = connection.peer.state() == diameter::PeerState::wait_cer;
+  const bool was_waiting = !connection.was_admitted;
+  if (!connection.was_admitted && message.size() > capabilities_bytes_max) {
+    ++counters_.drop_capabilities_too_long;
+    return end(connection);
+  }
+  asking_ = &connection;
   const diameter::Reaction reaction = connection.peer.on_message(message, turn_.now, small_);
-  if (!was_open && connection.peer.is_open()) {
-    ++counters_.peers_open;
-    const diameter::PeerFacts& facts = connection.peer.facts();
-    connection.origin_host = hash64(as_bytes(facts.host.view()));
-    connection.profile = &options_.profiles.choose(facts.host.view(), facts.product_name.view());
+  asking_ = nullptr;
+  if (!was_open && connection.peer.is_open()) on_opened(connection);
+  if (reaction.event == diameter::PeerEvent::peer_restarted) {
+    note_state(connection.origin_host, connection.peer.facts().origin_state_id);
   }
   if (was_open && !connection.peer.is_open()) --counters_.peers_open;
   if (reaction.event == diameter::PeerEvent::first_not_capabilities) {
@@ -260,12 +354,28 @@ void NetTile::on_request(Connection& connection, Bytes message) {
     refuse(connection, message, ResultCode::resources_exceeded);
     return;
   }
+  if (request_.route_record_count != 0 && has_looped()) {
+    ++counters_.refused_loop;
+    refuse(connection, message, ResultCode::loop_detected);
+    return;
+  }
+  if (request_.origin_state_id && request_.type == diameter::RequestType::initial) {
+    note_state(hash64(request_.origin_host), request_.origin_state_id);
+  }
   if (!stage(connection)) {
     ++counters_.refused_pending_full;
     refuse(connection, message, ResultCode::too_busy);
     return;
   }
   if (staged_count_ == staged_max) route_staged();
+}
+
+// True if the request has been here before: our name is on its way.
+bool NetTile::has_looped() const {
+  for (const Bytes record : request_.route_records()) {
+    if (diameter::same_identity(as_text(record), options_.node.origin.host())) return true;
+  }
+  return false;
 }
 
 // Keeps what the answer needs, writes the request for the charge tile and starts fetching what
@@ -484,6 +594,7 @@ void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
   tariff_.refresh();
   check_connections(turn);
+  if (!is_stopping_) book_.call(*transport_, connections_, turn.now);
   if (turn.tsc >= next_publish_tsc_) {
     next_publish_tsc_ = turn.tsc + publish_ticks;
     publish_peers();
@@ -517,6 +628,9 @@ void NetTile::check_connections(const Turn& turn) {
     const diameter::Reaction reaction = connection->peer.on_time(turn.now, small_);
     if (was_open && !connection->peer.is_open()) --counters_.peers_open;
     if (reaction.close) ++counters_.peer_closed_by_timeout;
+    if (reaction.event == diameter::PeerEvent::watchdog_timeout) {
+      book_.note_down(connection->origin_host);
+    }
     apply(*connection, reaction, Bytes(small_).first(reaction.send_bytes));
   }
 }

@@ -19,6 +19,7 @@
 
 #include "app/connection.hh"
 #include "app/net_counters.hh"
+#include "app/peer_book.hh"
 #include "app/pending.hh"
 #include "app/tariff_reader.hh"
 #include "app/translate.hh"
@@ -38,10 +39,13 @@ struct NetTileOptions {
   u32 connections_max = 256;
   u32 pending_max = 65536;
   u32 message_bytes_max = 65536;
-  u32 first_generation = 0;                        // of the pending table
-  std::vector<dataplane::IpPrefix> allowed_peers;  // empty: everyone
-  std::vector<LinkMemory*> charge_links;           // by number of charge tile
-  std::vector<LinkMemory*> journal_links;          // by number of journal tile
+  u32 first_generation = 0;  // of the pending table
+  // Peers by address, whatever their names; with no rules and none of these everyone may come.
+  std::vector<dataplane::IpPrefix> allowed_peers;
+  PeerRules peer_rules;                    // tried before them
+  u32 unauthenticated_max = 64;            // connections without CER and CEA yet
+  std::vector<LinkMemory*> charge_links;   // by number of charge tile
+  std::vector<LinkMemory*> journal_links;  // by number of journal tile
   const VersionedBlob* tariff = nullptr;
   ProfileTable profiles;
   std::optional<StatusTable> peers;  // rows by index of stream; none: not published
@@ -69,6 +73,7 @@ class NetTile final : public dataplane::StreamHandler {
               dataplane::Direction direction) override;
   std::size_t received(dataplane::StreamId id, Bytes chunk) override;
   void closed(dataplane::StreamId id, dataplane::CloseReason reason) override;
+  void connect_failed(dataplane::StreamId id, dataplane::CloseReason reason) override;
 
  private:
   static constexpr u32 staged_max = 64;
@@ -83,10 +88,17 @@ class NetTile final : public dataplane::StreamHandler {
     std::array<ledger::IdentityKey, identity_keys_max> keys;
   };
 
+  bool may_open(dataplane::StreamId id, const dataplane::Endpoint& remote,
+                dataplane::Direction direction);
+  static diameter::Admission admit(void* tile, const diameter::PeerFacts& facts);
+  void on_opened(Connection& connection);
+  void end(Connection& connection);
+  void note_state(u64 host, const std::optional<u32>& state_id);
   diameter::Take on_message(Connection& connection, Bytes message);
   static bool is_late_request(const Connection& connection, Bytes message);
   void on_peer_message(Connection& connection, Bytes message);
   void on_request(Connection& connection, Bytes message);
+  bool has_looped() const;
   bool stage(Connection& connection);
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);
   void send(Connection& connection, Bytes message);
@@ -115,7 +127,10 @@ class NetTile final : public dataplane::StreamHandler {
   Histogram& latency_;
   dataplane::Transport* transport_ = nullptr;
   std::vector<std::unique_ptr<Connection>> connections_;  // by index of stream
+  PeerBook book_;
+  Connection* asking_ = nullptr;  // whose capabilities are being looked at
   u32 open_count_ = 0;
+  u32 unauthenticated_count_ = 0;
   bool is_stopping_ = false;
   PendingTable pending_;
   std::vector<LinkProducer> charges_;

@@ -81,6 +81,7 @@ bool wins_election(std::string_view local_host, std::string_view remote_host) {
 
 PeerConnection::PeerConnection(const LocalNode& node, const Options& options)
     : node_(&node),
+      role_(options.role),
       state_(options.role == PeerRole::responder ? PeerState::wait_cer : PeerState::wait_transport),
       deadline_(options.role == PeerRole::responder ? options.now + node.capabilities_timeout
                                                     : Instant::never()),

@@ -173,6 +173,7 @@ class PeerConnection {
   // Says DPR, at a clean stop. The connection goes on to closing.
   Reaction disconnect(DisconnectCause cause, Instant now, MutableBytes out);
 
+  PeerRole role() const { return role_; }
   bool is_open() const { return state_ == PeerState::open; }
   // Open, and the watchdog trusts it: requests of ours may be sent there.
   bool is_trusted() const { return is_open() && watchdog_ == Watchdog::okay; }
@@ -180,6 +181,8 @@ class PeerConnection {
   Watchdog watchdog() const { return watchdog_; }
   const PeerFacts& facts() const { return facts_; }
   Instant next_deadline() const;
+  // Said while `admit` is asked: the last connection to this peer went down, as is known only now.
+  void mark_reopened() { is_reopened_ = true; }
   // For requests of ours on this connection.
   u32 next_hop_by_hop() { return ++hop_by_hop_; }
   // With DPR from the peer: whether to connect again.
@@ -199,6 +202,7 @@ class PeerConnection {
   void arm_watchdog(Instant now);
 
   const LocalNode* node_;
+  PeerRole role_;
   PeerState state_;
   Watchdog watchdog_ = Watchdog::initial;
   PeerFacts facts_;

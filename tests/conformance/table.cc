@@ -100,7 +100,7 @@ void Table::begin() {
   clients_.clear();
   accounts_.clear();
   drafts_ = {};
-  rig_ = std::make_unique<app::NetRig>(app::NetRig::Options{});
+  rig_ = std::make_unique<app::NetRig>(options_);
   for (const Words& words : prologue_) run_row(words);
 }
 
@@ -126,6 +126,7 @@ std::string Table::run(const std::string& file) {
       if (words[0] == "section") {
         is_prologue = is_broken = false;
         title = line.text.substr(8);
+        options_ = {};
         begin();
         continue;
       }
@@ -170,7 +171,28 @@ std::string Table::act(const Words& words) {
   if (verb == "message") {
     if (words.size() < 4 || words[2] != "=") throw std::runtime_error("message NAME = MESSAGE ...");
     drafts_.name(words[1], drafts_.read(std::span(words).subspan(3)));
-  } else if (verb == "account") {
+  } else if (verb == "peer") {
+    add_peer(words);
+  } else if (verb == "limit") {
+    set_limits(words);
+  } else if (verb == "balance") {
+    return balance_of(words.at(1));
+  } else if (verb == "sessions") {
+    return std::to_string(session_count());
+  } else if (verb == "counter") {
+    return std::to_string(rig_->counter(words.at(1)));
+  } else if (verb == "calls") {
+    return calls();
+  } else if (!act_on_ledger(words)) {
+    act_as_client(words);
+  }
+  return {};
+}
+
+// What befalls the appliance.
+bool Table::act_on_ledger(const Words& words) {
+  const std::string& verb = words[0];
+  if (verb == "account") {
     Unit unit = Unit::none;
     const Amount balance = amount_of(words.at(3), unit);
     accounts_[words[1]] = rig_->add_account(words.at(1), words.at(2), {balance, unit});
@@ -182,16 +204,62 @@ std::string Table::act(const Words& words) {
   } else if (verb == "restart") {
     rig_->restart();
     clients_.clear();
-  } else if (verb == "balance") {
-    return balance_of(words.at(1));
-  } else if (verb == "sessions") {
-    return std::to_string(session_count());
-  } else if (verb == "counter") {
-    return std::to_string(rig_->counter(words.at(1)));
   } else {
-    act_as_client(words);
+    return false;
   }
-  return {};
+  return true;
+}
+
+void Table::add_peer(const Words& words) {
+  app::PeerRule rule;
+  for (const std::string& word : std::span(words).subspan(1)) {
+    const std::size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    const std::string value = word.substr(std::min(equals + 1, word.size()));
+    bool is_good = true;
+    if (key == "host") {
+      rule.host = value;
+    } else if (key == "realm") {
+      rule.realm = value;
+    } else if (key == "from") {
+      is_good = dataplane::parse(value, rule.addresses.emplace_back());
+    } else if (key == "connections") {
+      rule.connections_max = static_cast<u32>(std::stoul(value));
+    } else if (key == "call") {
+      is_good = dataplane::parse(value, 3868, rule.call.emplace());
+    } else {
+      is_good = false;
+    }
+    if (!is_good) throw std::runtime_error("no part of a peer's rule: " + word);
+  }
+  options_.peer_rules.add(rule);
+  begin();
+}
+
+void Table::set_limits(const Words& words) {
+  for (const std::string& word : std::span(words).subspan(1)) {
+    const std::size_t equals = word.find('=');
+    const u32 value = static_cast<u32>(std::stoul(word.substr(equals + 1)));
+    if (word.starts_with("unauthenticated=")) options_.unauthenticated_max = value;
+    if (word.starts_with("pending=")) options_.pending_max = value;
+  }
+  begin();
+}
+
+dataplane::StreamId Table::first_call() const {
+  for (const app::FakeTransport::Stream& stream : rig_->transport().streams()) {
+    if (stream.is_connecting) return stream.id;
+  }
+  throw std::runtime_error("the appliance calls nobody");
+}
+
+std::string Table::calls() const {
+  std::string text;
+  for (const app::FakeTransport::Stream& stream : rig_->transport().streams()) {
+    if (!stream.is_connecting) continue;
+    text += (text.empty() ? "" : " ") + to_text(stream.remote);
+  }
+  return text.empty() ? "nothing" : text;
 }
 
 void Table::act_as_client(const Words& words) {
@@ -201,6 +269,13 @@ void Table::act_as_client(const Words& words) {
   if (verb == "connects") {
     client = {.stream = rig_->transport().accept(rest.empty() ? first_address : rest[0]),
               .is_open = true};
+    rig_->turn();
+  } else if (verb == "is") {
+    client = {.stream = first_call(), .is_open = true};
+    rig_->transport().establish(client.stream);
+    rig_->turn();
+  } else if (verb == "refuses") {
+    rig_->transport().fail(first_call(), dataplane::CloseReason::refused);
     rig_->turn();
   } else if (verb == "opens") {
     open(client, rest);
@@ -283,9 +358,10 @@ u32 Table::session_count() const {
 std::vector<Table::Seen> Table::collect() {
   std::vector<Seen> all;
   for (auto& [name, client] : clients_) {
-    for (Octets& message : rig_->sent(client.stream)) all.push_back({name, std::move(message)});
     const app::FakeTransport::Stream& stream = rig_->transport().stream(client.stream);
-    if (!client.is_open || (stream.is_open && stream.id == client.stream)) continue;
+    if (!client.is_open) continue;
+    for (Octets& message : rig_->sent(client.stream)) all.push_back({name, std::move(message)});
+    if (stream.is_open && stream.id == client.stream) continue;
     client.is_open = false;
     all.push_back({.client = name, .was_aborted = stream.was_aborted});
   }

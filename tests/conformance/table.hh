@@ -9,6 +9,10 @@
 //   account 46701234567 prepaid 10.00EUR
 //   section TITLE                       a new appliance; the rows above the first section, which
 //                                       name messages and accounts, are carried out again
+//   peer host=H realm=R from=NET connections=N call=ADDRESS     a rule, in front of other rows
+//   limit unauthenticated=N pending=N                           likewise
+//   calls                            -> the addresses that the appliance is connecting to
+//   P is called                         the first of these is there; P refuses its call
 //   P connects [ADDRESS]                a transport connection
 //   P opens [ADDRESS] [CHANGES]         the same, and sends CER (a message of the table), gets 2001
 //   P sends MESSAGE                  -> EXPECTED ; EXPECTED
@@ -68,7 +72,12 @@ class Table {
   std::string run_row(const Words& words);
   // Carries out the left side; returns what else is told behind the arrow, if it is no message.
   std::string act(const Words& words);
+  bool act_on_ledger(const Words& words);
   void act_as_client(const Words& words);
+  void add_peer(const Words& words);
+  void set_limits(const Words& words);
+  dataplane::StreamId first_call() const;
+  std::string calls() const;
   void open(Client& client, std::span<const std::string> words);
   void send(Client& client, std::span<const std::string> words, bool is_dribbled);
   void deliver(Client& client, Bytes octets, bool is_dribbled);
@@ -80,6 +89,7 @@ class Table {
   std::string compare_one(const Seen& seen, const Words& expected);
   std::string check_answer(Client& client, const Octets& message);
 
+  app::NetRig::Options options_;
   std::unique_ptr<app::NetRig> rig_;
   std::map<std::string, Client> clients_;
   std::map<std::string, ledger::AccountRef> accounts_;
