@@ -11,8 +11,8 @@
 //
 // The writer may be killed at any instruction, or lose the processor there. A reader that finds a
 // line left odd gives up after a moment and says that it could not know; no reader ever takes one
-// account for another, or one that is there for unknown. The next writer calls `mend` first. At 20 million accounts with two identities it takes 20 octets an entry at three
-// quarters full.
+// account for another, or one that is there for unknown. The next writer calls `mend` first. At 20
+// million accounts with two identities it takes 20 octets an entry at three quarters full.
 #pragma once
 
 #include "ledger/records.hh"
