@@ -106,7 +106,8 @@ void read_port(TomlReader& reader, Config& config) {
   reader.path("port", "pcap_output", port.pcap_output);
   reader.number("port", "descriptors", {64, 32768}, port.descriptor_count);
   reader.number("port", "buffers", {1024, 1 << 22}, port.buffer_count);
-  reader.number("port", "mtu", {576, 9000}, port.mtu_bytes);
+  reader.number("port", "mtu", {1280, 1500}, port.mtu_bytes);
+  reader.flag("port", "verify_checksums", port.verifies_checksums);
   reader.parsed(
       "port", "mac", "a hardware address such as 02:00:00:00:00:01",
       [](std::string_view text, dataplane::MacAddress& value) {

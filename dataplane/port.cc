@@ -62,6 +62,7 @@ struct PortRecord {
   u64 receive_offloads;
   u64 transmit_offloads;
   PortKind kind;
+  bool verifies_checksums;
   u8 mac[6];
   char device[64];
 };
@@ -295,7 +296,8 @@ std::string configure(const PortOptions& options, Port::Internals& port) {
 
 // What both roles read from the running device.
 void describe(Port::Internals& port) {
-  port.checks_receive_checksums = (port.receive_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
+  port.checks_receive_checksums =
+      port.verifies_checksums && (port.receive_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
   port.makes_ip_checksum = (port.transmit_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   port.makes_tcp_checksum = (port.transmit_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
   port.reports_link = is_memif(port.kind);
@@ -310,6 +312,7 @@ std::string publish(const Port::Internals& port) {
   if (zone == nullptr) return failed(port.name, "publishing it to the other processes", rte_errno);
   auto* record = new (zone->addr) PortRecord{};
   record->kind = port.kind;
+  record->verifies_checksums = port.verifies_checksums;
   record->receive_offloads = port.receive_offloads;
   record->transmit_offloads = port.transmit_offloads;
   std::memcpy(record->mac, port.mac.octets.data(), sizeof record->mac);
@@ -325,6 +328,7 @@ std::string Port::open(const PortOptions& options) {
   if (std::string error = check_options(options); !error.empty()) return error;
   internals_ = std::make_unique<Internals>();
   internals_->kind = options.kind;
+  internals_->verifies_checksums = options.verifies_checksums;
   internals_->name = options.name;
   internals_->queue_count = options.queue_count;
   internals_->mtu_bytes = options.mtu_bytes;
@@ -355,6 +359,7 @@ std::string Port::join(const Join& join) {
   auto port = std::make_unique<Internals>();
   port->is_primary = false;
   port->kind = record->kind;
+  port->verifies_checksums = record->verifies_checksums;
   port->name = join.name;
   port->device = record->device;
   port->receive_offloads = record->receive_offloads;

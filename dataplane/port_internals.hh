@@ -28,6 +28,7 @@ struct Port::Internals {
   u64 receive_offloads = 0;         // DPDK's flags, as the port was configured
   u64 transmit_offloads = 0;
   bool is_primary = true;
+  bool verifies_checksums = true;
   bool is_started = false;
   bool checks_receive_checksums = false;  // the port has looked at them: see each frame's flags
   bool makes_ip_checksum = false;

@@ -89,7 +89,7 @@ u16 checksum_flags(const Port::Internals& port) {
   u16 flags = NETIF_CHECKSUM_ENABLE_ALL;
   if (port.makes_ip_checksum) flags &= static_cast<u16>(~NETIF_CHECKSUM_GEN_IP);
   if (port.makes_tcp_checksum) flags &= static_cast<u16>(~NETIF_CHECKSUM_GEN_TCP);
-  if (port.checks_receive_checksums)
+  if (port.checks_receive_checksums || !port.verifies_checksums)
     flags &= static_cast<u16>(~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP));
   return flags;
 }

@@ -82,7 +82,8 @@ std::string Network::open_memif(const Options& options, dataplane::StreamHandler
                       .name = "load0",
                       .address = options.memif_socket,
                       .queue_count = options.queue_count,
-                      .mtu_bytes = options.mtu_bytes});
+                      .mtu_bytes = options.mtu_bytes,
+                      .verifies_checksums = false});
   if (!error.empty()) return error;
   Duration waited;
   while (!port_.link_is_up()) {
