@@ -10,8 +10,8 @@ namespace tollgate::ledger {
 namespace {
 
 // When to start another write beside those in flight: see the header.
-constexpr u32 second_write_bytes = 32 * 1024;
-constexpr u32 further_write_bytes = 128 * 1024;
+constexpr u32 second_write_bytes = 96 * 1024;
+constexpr u32 further_write_bytes = 192 * 1024;
 constexpr u64 payload_bytes_max = group_bytes_max - sizeof(GroupHeader);
 
 // What a writer that is killed has done by then is what stands before this line.
