@@ -44,11 +44,11 @@ struct ChargeEvent {
   u64 zone = 0;             // text_key of the zone's name; 0: none
   u32 rating_group = 0;
   u32 service_identifier = 0;
-  u32 network = 0;  // the visited network, MCC and MNC in one: 24001, 310410; 0: unknown
   bool has_rating_group = false;
   bool has_service_identifier = false;
   Direction direction = Direction::unknown;
   Location location = Location::unknown;
+  Digits network;  // that the subscriber is in, MCC and MNC: "24001", "310410"
   Digits calling;
   Digits called;
 };

@@ -94,7 +94,7 @@ void fill_facts(const ChargeEvent& event, Facts& facts) {
   facts[Fact::zone] = static_cast<i64>(event.zone);
   facts[Fact::direction] = static_cast<i64>(text_key(to_text(event.direction)));
   facts[Fact::location] = static_cast<i64>(text_key(to_text(event.location)));
-  facts[Fact::network] = event.network;
+  facts[Fact::network] = number_of(event.network);
   facts[Fact::calling] = number_of(event.calling);
   facts[Fact::called] = number_of(event.called);
 }

@@ -58,7 +58,7 @@ TEST(Facts, OfAnEvent) {
   event.service_context = context_key("8.32260@3gpp.org");
   event.zone = text_key("EU");
   event.location = Location::roaming;
-  event.network = 24001;
+  ASSERT_TRUE(event.network.set("24001"));
   ASSERT_TRUE(event.called.set("46701234567"));
   Facts facts;
   fill_facts(event, facts);
