@@ -184,12 +184,14 @@ TEST(Normalise, OtherServicesPassUnchanged) {
 
 constexpr const char* data = R"(
 service data {
-  rule "pattern" { when avp "Apn" matches "^ims\.", "\.corp$"; set service "corporate@example"; set zone a }
+  rule "pattern" { when avp "Apn" matches "^ims\.", "\.corp$"
+    set service "corporate@example"; set zone a }
   rule "set" { when avp "Apn" in "internet", "web"; set rating-group 1 }
   rule "lan" { when avp "Info/Address" within "10.1.0.0/16", "2001:db8::/32"; set rating-group 2 }
   rule "net" { when avp "Info/Address" within "10.0.0.0/8"; set rating-group 3 }
   rule "groups" { when rating-group between 100 and 199; set identifier 5 }
-  rule "plmn" { when avp "Info/Location" as plmn prefix "240"; set network from avp "Info/Location" as plmn }
+  rule "plmn" { when avp "Info/Location" as plmn prefix "240"
+    set network from avp "Info/Location" as plmn }
   rule "unknown vendor" { when avp "Info/9999:12" as number in 258; set rating-group 4 }
   rule "hex" { when avp "Info/9999:13" as hex matches "^00ff"; set rating-group 6 }
 }
