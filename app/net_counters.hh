@@ -40,6 +40,7 @@ struct NetCounters {
   u64 drop_unauthenticated_full;
   u64 drop_capabilities_too_long;
   u64 refused_loop;
+  u64 refused_overload;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -73,6 +74,7 @@ inline constexpr CounterName net_counter_names[] = {
     {"drop_unauthenticated_full", "connections beyond the limit of those without a CER"},
     {"drop_capabilities_too_long", "connections ended whose first message was too long for a CER"},
     {"refused_loop", "requests refused because a Route-Record has our name"},
+    {"refused_overload", "requests that begin something, refused as too busy before decoding"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

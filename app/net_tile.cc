@@ -15,7 +15,7 @@ using diameter::ResultCode;
 using Lookup = ledger::IdentityIndex::Lookup;
 
 // An answer is its head (and our names in it), its parts and what it echoes; enough for each.
-constexpr u64 answer_bytes_base = 640;
+constexpr u64 answer_bytes_base = 640 + diameter::overload_report_bytes_max;
 constexpr u64 answer_bytes_per_service = 352;
 constexpr u64 answer_bytes_per_identifier = 12;
 
@@ -52,6 +52,7 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
       latency_(latency),
       connections_(options.connections_max),
       book_(all_rules(options), options_.node.origin.host()),
+      overload_(options.pending_max / 2),
       pending_(options.tile, options.pending_max, options.first_generation),
       tariff_(*options.tariff),
       staging_(std::make_unique<u8[]>(staging_bytes)) {
@@ -69,6 +70,7 @@ NetTile::~NetTile() = default;
 u32 NetTile::poll(const Turn& turn) {
   turn_ = turn;
   const u32 answered = poll_answers(turn);
+  measure_load();
   const u64 begin = read_tsc();
   const std::size_t frames = transport_->poll(turn.now);
   if (staged_count_ != 0) route_staged();
@@ -329,6 +331,7 @@ void NetTile::on_broken_frame(Connection& connection, diameter::FrameError error
 void NetTile::on_request(Connection& connection, Bytes message) {
   ++counters_.ccr_received;
   ++connection.requests;
+  if (overload_.is_crowded() && refuse_early(connection, message)) return;
   if (!diameter::decode_credit_control_request(message, request_, refusal_)) {
     ++counters_.refused_decode;
     refuse(connection, message, refusal_);
@@ -370,6 +373,24 @@ void NetTile::on_request(Connection& connection, Bytes message) {
   if (staged_count_ == staged_max) route_staged();
 }
 
+// New work, while there is too much: it costs one look and a short answer.
+bool NetTile::refuse_early(Connection& connection, Bytes message) {
+  if (!begins_something(message)) return false;
+  ++counters_.refused_overload;
+  overload_.count_refused();
+  refuse(connection, message, ResultCode::too_busy);
+  return true;
+}
+
+void NetTile::measure_load() {
+  bool links_are_full = false;
+  for (LinkProducer& link : charges_) {
+    // Half of it: a frame is at most a quarter.
+    links_are_full = links_are_full || !link.has_room(2 * link.frame_bytes_max());
+  }
+  overload_.measure(pending_.used_count(), links_are_full);
+}
+
 // True if the request has been here before: our name is on its way.
 bool NetTile::has_looped() const {
   for (const Bytes record : request_.route_records()) {
@@ -392,6 +413,7 @@ bool NetTile::stage(Connection& connection) {
   pending->number = request_.number;
   pending->kind = static_cast<RequestKind>(request_.type);
   pending->is_proxiable = request_.header.is_proxiable();
+  pending->reports_overload = request_.supports_overload_reports;
   pending->session_id_bytes = static_cast<u16>(request_.session_id.size());
   pending->received_tsc = turn_.tsc;
   std::memcpy(pending->session_id, request_.session_id.data(), request_.session_id.size());
@@ -425,6 +447,7 @@ bool NetTile::stage(Connection& connection) {
            .way = Way::make(options_.tile, connection.stream.index, connection.stream.generation)};
   // A session remembers these from its beginning.
   if (pending->kind == RequestKind::initial || pending->kind == RequestKind::event) {
+    overload_.count_begun();
     head->service_context = rating::context_key(as_text(request_.service_context_id));
     head->origin_host = hash64(request_.origin_host);
   }
@@ -450,6 +473,7 @@ void NetTile::route_staged() {
   if (staged_count_ != 0) ++counters_.batches;
   staged_count_ = 0;
   staged_bytes_ = 0;
+  measure_load();
 }
 
 void NetTile::route(Staged& staged) {
@@ -537,10 +561,13 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame, Byte
                          .identifiers = {pending_.identifiers(pending), pending.identifier_words},
                          .failed_avps = failed_avps};
   ResultCode code = ResultCode::none;
-  const std::size_t bytes = encode_charge_answer(
+  std::size_t bytes = encode_charge_answer(
       {kept, frame, tariff_.image(), options_.node.origin, *connection->profile}, scratch_, room,
       code);
   check(bytes != 0, "the room for an answer was computed from its parts");
+  if (pending.reports_overload) [[unlikely]] {
+    bytes = append_overload_report(overload_.report(), bytes, room);
+  }
   transport_->commit(pending.stream, bytes);
   count_result(code);
   ++counters_.cca_sent;
@@ -594,6 +621,7 @@ void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
   tariff_.refresh();
   check_connections(turn);
+  overload_.on_time(turn.now);
   if (!is_stopping_) book_.call(*transport_, connections_, turn.now);
   if (turn.tsc >= next_publish_tsc_) {
     next_publish_tsc_ = turn.tsc + publish_ticks;

@@ -19,6 +19,7 @@
 
 #include "app/connection.hh"
 #include "app/net_counters.hh"
+#include "app/overload.hh"
 #include "app/peer_book.hh"
 #include "app/pending.hh"
 #include "app/tariff_reader.hh"
@@ -98,7 +99,9 @@ class NetTile final : public dataplane::StreamHandler {
   static bool is_late_request(const Connection& connection, Bytes message);
   void on_peer_message(Connection& connection, Bytes message);
   void on_request(Connection& connection, Bytes message);
+  bool refuse_early(Connection& connection, Bytes message);
   bool has_looped() const;
+  void measure_load();
   bool stage(Connection& connection);
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);
   void send(Connection& connection, Bytes message);
@@ -128,6 +131,7 @@ class NetTile final : public dataplane::StreamHandler {
   dataplane::Transport* transport_ = nullptr;
   std::vector<std::unique_ptr<Connection>> connections_;  // by index of stream
   PeerBook book_;
+  Overload overload_;
   Connection* asking_ = nullptr;  // whose capabilities are being looked at
   u32 open_count_ = 0;
   u32 unauthenticated_count_ = 0;

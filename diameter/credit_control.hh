@@ -160,6 +160,7 @@ struct RequestHead {
   std::optional<u32> service_identifier;  // at command level
   std::optional<Instant> event_timestamp;
   Bytes cc_correlation_id;
+  bool supports_overload_reports = false;  // OC-Supported-Features (RFC 7683)
   ServiceFacts facts{};
 
   // Units at command level, for requests without MSCC; the reports are the first `used_count` of

@@ -311,6 +311,7 @@ inline bool Decoder::take(const Avp& avp) {
     case Member::route_record:
       return take_route_record(avp);
     case Member::other:
+      out_.supports_overload_reports |= avp.code == avp::oc_supported_features.code;
       break;
   }
   return other(avp, 1);

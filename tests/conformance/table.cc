@@ -279,8 +279,12 @@ void Table::act_as_client(const Words& words) {
     rig_->turn();
   } else if (verb == "opens") {
     open(client, rest);
-  } else if (verb == "sends" || verb == "dribbles") {
-    send(client, rest, verb == "dribbles");
+  } else if (verb == "sends") {
+    send(client, rest, Pace::at_once);
+  } else if (verb == "dribbles") {
+    send(client, rest, Pace::octet_by_octet);
+  } else if (verb == "queues") {
+    send(client, rest, Pace::queued);
   } else if (verb == "closes") {
     rig_->transport().end(client.stream);
     rig_->turn();
@@ -296,7 +300,7 @@ void Table::open(Client& client, std::span<const std::string> words) {
             .is_open = true};
   Words message{"CER"};
   for (const std::string& word : words.subspan(has_address ? 1 : 0)) message.push_back(word);
-  send(client, message, false);
+  send(client, message, Pace::at_once);
   const std::vector<Octets> answers = rig_->sent(client.stream);
   if (answers.size() != 1) throw std::runtime_error("the CER has no answer");
   const std::string why = compare_message(answers[0], Words{"CEA", "2001"});
@@ -304,13 +308,13 @@ void Table::open(Client& client, std::span<const std::string> words) {
   client.requests.clear();
 }
 
-void Table::send(Client& client, std::span<const std::string> words, bool is_dribbled) {
+void Table::send(Client& client, std::span<const std::string> words, Pace pace) {
   if (words.size() == 2 && words[0] == "octets") {
     const Octets avp = read_avp("Class=" + words[1]).octets;
     constexpr std::size_t header_of_an_avp = 8;
     const Octets octets(avp.begin() + header_of_an_avp,
                         avp.begin() + header_of_an_avp + static_cast<i64>(words[1].size() / 2 - 1));
-    return deliver(client, octets, is_dribbled);
+    return deliver(client, octets, pace);
   }
   Draft draft = drafts_.read(words);
   if (!draft.has_ids() && draft.header().is_request()) {
@@ -321,15 +325,19 @@ void Table::send(Client& client, std::span<const std::string> words, bool is_dri
     draft.header().end_to_end = client.last_request.end_to_end;
   }
   if (draft.header().is_request()) client.requests.push_back(draft.header());
-  deliver(client, draft.encode(), is_dribbled);
+  deliver(client, draft.encode(), pace);
 }
 
-void Table::deliver(Client& client, Bytes octets, bool is_dribbled) {
-  const std::size_t piece = is_dribbled ? 1 : octets.size();
+void Table::deliver(Client& client, Bytes octets, Pace pace) {
+  const std::size_t piece = pace == Pace::octet_by_octet ? 1 : octets.size();
   for (std::size_t at = 0; at < octets.size(); at += piece) {
     rig_->transport().deliver(client.stream, octets.subspan(at, piece));
   }
-  rig_->turn();
+  if (pace == Pace::queued) {
+    rig_->poll();
+  } else {
+    rig_->turn();
+  }
 }
 
 std::string Table::balance_of(const std::string& msisdn) const {

@@ -18,6 +18,7 @@
 //   P sends MESSAGE                  -> EXPECTED ; EXPECTED
 //   P sends octets 0x0102
 //   P dribbles MESSAGE                  one octet at a time
+//   P queues MESSAGE                    the charge tile does not come to it before the next row
 //   P closes
 //   wait 30s    stop    restart      -> EXPECTED     (stop: the appliance is told to end)
 //   balance 46701234567              -> free 9.00 held 1.00
@@ -79,8 +80,9 @@ class Table {
   dataplane::StreamId first_call() const;
   std::string calls() const;
   void open(Client& client, std::span<const std::string> words);
-  void send(Client& client, std::span<const std::string> words, bool is_dribbled);
-  void deliver(Client& client, Bytes octets, bool is_dribbled);
+  enum class Pace : u8 { at_once, octet_by_octet, queued };
+  void send(Client& client, std::span<const std::string> words, Pace pace);
+  void deliver(Client& client, Bytes octets, Pace pace);
   std::string balance_of(const std::string& msisdn) const;
   u32 session_count() const;
 
