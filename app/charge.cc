@@ -105,6 +105,7 @@ Outcome Charger::find_repeated(const ledger::Shard& shard, u32 session_index,
       break;
     case RequestKind::termination:
     case RequestKind::none:
+    case RequestKind::session_answer:
       break;
   }
   return session.state == SessionState::open ? Outcome::session_unknown : Outcome::session_closed;
@@ -169,6 +170,7 @@ Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView reque
       ++counters_.event;
       return event(context, request);
     case RequestKind::none:
+    case RequestKind::session_answer:
       return Outcome::session_unknown;
   }
   serve(context, request, session_index);
@@ -513,8 +515,36 @@ void Charger::expire(ledger::Shard& shard, ledger::Operation& op, const rating::
   op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
 }
 
+void Charger::forget(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                     u32 session_index) {
+  end(shard, op, image, session_index, ledger::ClosingCause::abnormal_release);
+  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
+}
+
+void Charger::hasten(ledger::Shard& shard, ledger::Operation& op, u32 session_index) {
+  constexpr Duration patience = Duration::seconds(30);
+  const Instant due = op.now() + patience;
+  Session& session = shard.session(session_index);
+  if (session.deadline_ns <= due.ns) return;
+  op.change(session, {.pool = Pool::session,
+                      .index = session_index,
+                      .at_word = head_first_word,
+                      .word_count = head_word_count});
+  session.deadline_ns = due.ns;
+  shard.hasten(session_index, due);
+  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
+}
+
 void Charger::drop(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
                    u32 session_index) {
+  const bool is_silent = shard.session(session_index).deadline_ns <= op.now().ns;
+  end(shard, op, image, session_index,
+      is_silent ? ledger::ClosingCause::abnormal_release
+                : ledger::ClosingCause::management_intervention);
+}
+
+void Charger::end(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                  u32 session_index, ledger::ClosingCause cause) {
   const Session& session = shard.session(session_index);
   const ChargeContext context{.shard = shard,
                               .op = op,
@@ -523,11 +553,8 @@ void Charger::drop(ledger::Shard& shard, ledger::Operation& op, const rating::Im
                               .account_index = session.account,
                               .service_context = session.service_context};
   touch_head(context, session_index);
-  const bool is_silent = session.deadline_ns <= op.now().ns;
   close(context, session_index);
-  note_charging_data(context, session_index,
-                     is_silent ? ledger::ClosingCause::abnormal_release
-                               : ledger::ClosingCause::management_intervention);
+  note_charging_data(context, session_index, cause);
 }
 
 }  // namespace tollgate::app

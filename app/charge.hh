@@ -33,6 +33,12 @@ struct ChargeCounters {
   u64 event;
   u64 sessions_expired;
   u64 commands;
+  u64 orders;
+  u64 orders_taken;
+  u64 orders_refused;
+  u64 orders_unknown;
+  u64 orders_silent;
+  u64 orders_without_way;
   u64 refused_no_room;
   u64 refused_too_busy;
   u64 bursts;
@@ -51,6 +57,12 @@ class Charger {
 
   // Ends a session whose client forgot it.
   void expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);
+
+  // Ends a session that its client does not know (any more): as expire does.
+  void forget(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);
+
+  // A session that its client was told to end: if no TERMINATION comes, it ends by itself soon.
+  void hasten(ledger::Shard& shard, ledger::Operation& op, u32 session);
 
   // Ends a session by an operator's word: holds go back, charging data is noted. The entry is not
   // finished.
@@ -85,6 +97,8 @@ class Charger {
   ledger::Outcome event(const ChargeContext& context, ChargeRequestView request);
   ledger::Outcome carry_out_event(const ChargeContext& context, ChargeRequestView request);
   void add_cost(Unit currency, Money cost);
+  void end(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session,
+           ledger::ClosingCause cause);
   void close(const ChargeContext& context, u32 session_index);
   void note_charging_data(const ChargeContext& context, u32 session_index,
                           ledger::ClosingCause cause);

@@ -45,6 +45,11 @@ u32 bucket_for(Operation& op, Shard& shard, u32 account, const NewBucket& wanted
   return found != 0 ? found : add_bucket(op, shard, account, terms_of(wanted));
 }
 
+bool is_of_session(CommandKind kind) {
+  return kind == CommandKind::drop_session || kind == CommandKind::re_auth_session ||
+         kind == CommandKind::abort_session;
+}
+
 bool fits(const Shard& shard, u32 bucket, Amount amount) {
   if (bucket == 0) return true;
   Amount unused;
@@ -73,7 +78,11 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
   }
   if (command.bucket_count > ledger::initial_buckets_max) return Outcome::amount_invalid;
   if (command.kind == CommandKind::create_account) return create(shard, op, command);
-  if (command.kind != CommandKind::drop_session && !shard.is_account(command.account.index())) {
+  if (is_of_session(command.kind)) {
+    if (command.kind != CommandKind::drop_session) return order_session(shard, command);
+    return drop_session(shard, op, image, command);
+  }
+  if (!shard.is_account(command.account.index())) {
     return Outcome::account_unknown;
   }
   switch (command.kind) {
@@ -90,7 +99,8 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
     case CommandKind::transfer:
       return transfer(shard, op, command);
     case CommandKind::drop_session:
-      return drop_session(shard, op, image, command);
+    case CommandKind::re_auth_session:
+    case CommandKind::abort_session:
     case CommandKind::create_account:
     case CommandKind::none:
       break;
@@ -251,6 +261,30 @@ Outcome Commander::drop_session(Shard& shard, Operation& op, const rating::Image
   if (index == 0) return Outcome::session_unknown;
   if (shard.session(index).state != ledger::SessionState::open) return Outcome::session_closed;
   charger_.drop(shard, op, image, index);
+  return Outcome::ok;
+}
+
+// Asks the client. ok: the request is on its way to it; what comes of it is counted.
+Outcome Commander::order_session(const Shard& shard, const Command& command) {
+  if (command.session_id_bytes > command.session_id.size()) return Outcome::session_unknown;
+  const std::string_view text(command.session_id.data(), command.session_id_bytes);
+  const u32 hash = Shard::session_hash(text);
+  const u32 index = shard.find_session(hash, text);
+  if (index == 0) return Outcome::session_unknown;
+  const ledger::Session& session = shard.session(index);
+  if (session.state != ledger::SessionState::open) return Outcome::session_closed;
+  const bool is_abort = command.kind == CommandKind::abort_session;
+  const SessionOrder order{
+      .origin_host = session.origin_host,
+      .rating_group = is_abort ? SessionOrder::whole_session : command.rating_group,
+      .way = Way{session.closed_next},
+      .session_hash = hash,
+      .kind = is_abort ? OrderKind::abort : OrderKind::re_auth,
+      .shard = static_cast<u8>(shard.number()),
+      .session_id_bytes = command.session_id_bytes,
+      .session_id = command.session_id};
+  if (!orders_.send(order)) return Outcome::too_busy;
+  ++counters_.orders;
   return Outcome::ok;
 }
 

@@ -8,14 +8,16 @@
 #pragma once
 
 #include "app/charge.hh"
+#include "app/session_order.hh"
 #include "ledger/command.hh"
 
 namespace tollgate::app {
 
 class Commander {
  public:
-  // `charger` ends sessions.
-  explicit Commander(Charger& charger) : charger_(charger) {}
+  // `charger` ends sessions, `orders` lead to the net tiles.
+  Commander(Charger& charger, OrderLinks& orders, ChargeCounters& counters)
+      : charger_(charger), orders_(orders), counters_(counters) {}
 
   void carry_out(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
                  const ledger::Command& command, bool may_move);
@@ -38,9 +40,12 @@ class Commander {
                            const ledger::Command& command);
   ledger::Outcome drop_session(ledger::Shard& shard, ledger::Operation& op,
                                const rating::Image& image, const ledger::Command& command);
+  ledger::Outcome order_session(const ledger::Shard& shard, const ledger::Command& command);
   void tell_balance(const ledger::Shard& shard, u32 bucket);
 
   Charger& charger_;
+  OrderLinks& orders_;
+  ChargeCounters& counters_;
   ledger::CommandAnswer answer_;
 };
 

@@ -18,8 +18,16 @@
 
 namespace tollgate::app {
 
-// CC-Request-Type and Requested-Action (RFC 8506 8.3, 8.41).
-enum class RequestKind : u8 { none = 0, initial = 1, update = 2, termination = 3, event = 4 };
+// CC-Request-Type and Requested-Action (RFC 8506 8.3, 8.41); and what came of a request of ours
+// (session_order.hh).
+enum class RequestKind : u8 {
+  none = 0,
+  initial = 1,
+  update = 2,
+  termination = 3,
+  event = 4,
+  session_answer = 6,
+};
 // No request of a client but what a net tile tells: all sessions that origin_host has begun before
 // received_ns are gone. A head without services; it is never charged and has no answer.
 inline constexpr auto client_restarted = RequestKind{5};

@@ -25,8 +25,9 @@ enum LinkNumber : u32 {
   charge_journal_link,
   journal_net_link,
   journal_control_link,
+  charge_net_link,
 };
-constexpr u32 link_count = 5;
+constexpr u32 link_count = 6;
 
 // True if the journaled words of two records are the same; `derived` words in front do not count.
 template <class Record>
@@ -167,6 +168,7 @@ void ChargeRig::make_tiles() {
                         .net_links = {link[net_charge_link]},
                         .control_link = link[control_charge_link],
                         .journal_link = link[charge_journal_link],
+                        .order_links = {link[charge_net_link]},
                         .tariff = reinterpret_cast<VersionedBlob*>(tariff_.data()),
                         .journal = journal,
                         .undo = reinterpret_cast<ledger::UndoMemory*>(undo_.data())},
@@ -229,6 +231,9 @@ bool ChargeRig::poll_tiles() {
 
 LinkMemory* ChargeRig::net_charge() const {
   return reinterpret_cast<LinkMemory*>(links_[net_charge_link].data());
+}
+LinkMemory* ChargeRig::charge_net() const {
+  return reinterpret_cast<LinkMemory*>(links_[charge_net_link].data());
 }
 LinkMemory* ChargeRig::journal_net() const {
   return reinterpret_cast<LinkMemory*>(links_[journal_net_link].data());

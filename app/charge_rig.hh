@@ -76,6 +76,7 @@ class ChargeRig {
   void work();
   LinkMemory* net_charge() const;
   LinkMemory* journal_net() const;
+  LinkMemory* charge_net() const;
   const VersionedBlob* tariff() const;
   // Both, for one request.
   AnswerFrame ask(Bytes request);

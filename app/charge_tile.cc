@@ -23,7 +23,8 @@ static_assert(entry_bytes_base + entry_bytes_per_service * ledger::services_per_
               "the largest request has an entry");
 
 u64 entry_bytes_bound(const ChargeRequest& request) {
-  const bool may_end = request.kind == RequestKind::termination;
+  const bool may_end =
+      request.kind == RequestKind::termination || request.kind == RequestKind::session_answer;
   const u64 bytes = entry_bytes_base + (may_end ? entry_bytes_of_end : 0) +
                     entry_bytes_per_service * request.service_count;
   return bytes < ledger::entry_bytes_max ? bytes : ledger::entry_bytes_max;
@@ -51,7 +52,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       journal_(options.journal_link),
       burst_(*options.undo, memory_.base(), journal_),
       charger_(options_.policy, counters),
-      commander_(charger_),
+      orders_(options.order_links),
+      commander_(charger_, orders_, counters),
       tariff_(*options.tariff) {
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
@@ -152,6 +154,10 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
       if (!sweep_.add(head.origin_host, Instant{head.received_ns})) ++counters_.sweeps_dropped;
       continue;
     }
+    if (head.kind == RequestKind::session_answer) [[unlikely]] {
+      if (may_move) on_order_answer(item, turn);
+      continue;
+    }
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
   }
@@ -159,6 +165,32 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
   link.release();
   ++counters_.bursts;
   return item_count_;
+}
+
+// What a client said to a RAR or an ASR. A crossing UPDATE needs nothing: it is one like any other.
+void ChargeTile::on_order_answer(const Item& item, const Turn& turn) {
+  constexpr u32 success = 2001;
+  constexpr u32 limited_success = 2002;
+  constexpr u32 unknown_session = 5002;
+  const SessionOrder order = read_order_answer(item.request);
+  const u32 result = item.request.head().number;
+  if (result == order_result::no_way && orders_.send(order)) return;
+  const bool is_taken = result == success || result == limited_success;
+  ++(is_taken                         ? counters_.orders_taken
+     : result == unknown_session      ? counters_.orders_unknown
+     : result == order_result::silent ? counters_.orders_silent
+     : result == order_result::no_way ? counters_.orders_without_way
+                                      : counters_.orders_refused);
+  Shard& owner = *item.shard;
+  const u32 session = owner.find_session(order.session_hash, order.session_id_text());
+  if (session == 0 || owner.session(session).state != ledger::SessionState::open) return;
+  if (result != unknown_session && order.kind != OrderKind::abort) return;
+  Operation op(burst_, owner.number(), owner.header(), turn.now);
+  if (result == unknown_session) {
+    charger_.forget(owner, op, tariff_.image(), session);
+  } else {
+    charger_.hasten(owner, op, session);
+  }
 }
 
 u32 ChargeTile::poll_requests(const Turn& turn) {

@@ -5,7 +5,8 @@
 //
 //   in   net<N>_charge<this>    ChargeRequest frames
 //        control_charge<this>   ledger::Command frames
-//   out  charge<this>_journal<J>  journal entries, each with the answer in it
+//   out  charge<this>_net<N>      session_order.hh
+//        charge<this>_journal<J>  journal entries, each with the answer in it
 //
 // It works in bursts: all requests of a burst are looked at, then their sessions and accounts are
 // fetched, then their buckets, and only then are they charged, so that the memory of one is on its
@@ -17,6 +18,7 @@
 
 #include "app/charge.hh"
 #include "app/charge_command.hh"
+#include "app/session_order.hh"
 #include "app/session_sweep.hh"
 #include "app/tariff_reader.hh"
 #include "base/counters.hh"
@@ -36,6 +38,12 @@ inline constexpr CounterName charge_counter_names[] = {
     {"event", "EVENT requests carried out"},
     {"sessions_expired", "sessions ended because their client forgot them"},
     {"commands", "commands of provisioning and operators carried out"},
+    {"orders", "Re-Auth- and Abort-Session-Requests handed to net tiles"},
+    {"orders_taken", "those that their clients agreed to"},
+    {"orders_refused", "those that their clients refused, or by their profile do not take"},
+    {"orders_unknown", "those whose clients did not know the session: it was ended"},
+    {"orders_silent", "those that were never answered"},
+    {"orders_without_way", "those whose clients are not connected"},
     {"refused_no_room", "requests refused because the journal has no room"},
     {"refused_too_busy", "requests refused because a pool of records is full"},
     {"bursts", "bursts with work in them"},
@@ -50,6 +58,7 @@ struct ChargeTileOptions {
   std::vector<LinkMemory*> net_links;
   LinkMemory* control_link = nullptr;
   LinkMemory* journal_link = nullptr;
+  std::vector<LinkMemory*> order_links;  // by number of net tile; may be none
   const VersionedBlob* tariff = nullptr;
   const ledger::JournalMemory* journal = nullptr;  // whether it has room
   ledger::UndoMemory* undo = nullptr;
@@ -80,6 +89,7 @@ class ChargeTile {
   bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
   u32 poll_requests(const Turn& turn);
   u32 charge_burst(LinkConsumer& link, const Turn& turn);
+  void on_order_answer(const Item& item, const Turn& turn);
   u32 take_burst(LinkConsumer& link);
   void fetch_sessions();
   void fetch_buckets();
@@ -97,6 +107,7 @@ class ChargeTile {
   LinkProducer journal_;
   ledger::Burst burst_;
   Charger charger_;
+  OrderLinks orders_;
   Commander commander_;
   std::vector<LinkConsumer> nets_;
   LinkConsumer control_;

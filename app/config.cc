@@ -268,7 +268,10 @@ void read_charging(TomlReader& reader, Config& config) {
 
 // Folders of profiles, and which peer has which.
 void read_profile_section(TomlReader& reader, Config& config) {
-  for (const std::string& folder : reader.texts("profiles", "folders")) {
+  std::vector<std::string> folders = reader.texts("profiles", "folders");
+  const bool has_own = std::filesystem::is_directory(reader.absolute("profiles"));
+  if (folders.empty() && has_own) folders.emplace_back("profiles");
+  for (const std::string& folder : folders) {
     const std::string wrong = read_profiles(reader.absolute(folder), config.profiles);
     if (!wrong.empty()) reader.mistake("profiles", "folders", wrong.substr(0, wrong.size() - 1));
   }

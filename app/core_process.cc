@@ -86,6 +86,7 @@ std::string CoreProcess::prepare_net(u32 number, dataplane::Port& port) {
   options.unauthenticated_max = config_.unauthenticated_max;
   options.charge_links = links(name, TileKind::charge);
   options.journal_links = links(TileKind::journal, name);
+  options.order_links = links(TileKind::charge, name);
   options.tariff = memory_.tariff();
   options.peers = memory_.peers(number);
   options.profiles = config_.profiles;
@@ -123,6 +124,7 @@ void CoreProcess::prepare_charge(u32 number) {
   options.policy = config_.charging;
   options.net_links = links(TileKind::net, name);
   options.control_link = link("control", name);
+  options.order_links = links(name, TileKind::net);
   options.journal_link = link(name, to_text(TileName{TileKind::journal, journal}));
   options.tariff = memory_.tariff();
   options.journal = memory_.journal(journal);

@@ -41,6 +41,9 @@ struct NetCounters {
   u64 drop_capabilities_too_long;
   u64 refused_loop;
   u64 refused_overload;
+  u64 orders_sent;
+  u64 refused_orders_full;
+  u64 drop_order_answer;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -75,6 +78,9 @@ inline constexpr CounterName net_counter_names[] = {
     {"drop_capabilities_too_long", "connections ended whose first message was too long for a CER"},
     {"refused_loop", "requests refused because a Route-Record has our name"},
     {"refused_overload", "requests that begin something, refused as too busy before decoding"},
+    {"orders_sent", "Re-Auth- and Abort-Session-Requests sent, repetitions included"},
+    {"refused_orders_full", "such requests not sent: too many wait for their answers"},
+    {"drop_order_answer", "answers to them that the charge tile had no room for"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

@@ -26,6 +26,8 @@ NetRig::NetRig(const Options& options)
   } else {
     charge_.load_tariff_text(options.tariff);
   }
+  const std::string wrong = read_profiles(SOURCE_ROOT "/config/profiles", profiles_);
+  check(wrong.empty(), "the profiles of the product are good");
   make_tile();
 }
 
@@ -39,7 +41,9 @@ void NetRig::make_tile() {
                      .unauthenticated_max = options_.unauthenticated_max,
                      .charge_links = {charge_.net_charge()},
                      .journal_links = {charge_.journal_net()},
+                     .order_links = {charge_.charge_net()},
                      .tariff = charge_.tariff(),
+                     .profiles = profiles_,
                      .node = {.origin = diameter::OriginBlock(options_.identity, options_.realm),
                               .host_addresses = {&host_, 1}}},
       charge_.memory(), index_, counters_, *reinterpret_cast<Histogram*>(latency_memory_.data()));
@@ -70,6 +74,12 @@ ledger::AccountRef NetRig::add_account(std::string_view msisdn, std::string_view
   check(index_.insert(ledger::number_key(ledger::IdentityType::msisdn, msisdn), account),
         "the index of a test has room");
   return account;
+}
+
+std::string NetRig::order(const ledger::Command& command) {
+  const ledger::CommandAnswer answer = charge_.command(command);
+  wait(Duration::milliseconds(1));
+  return std::string(to_text(answer.outcome));
 }
 
 void NetRig::turn() {

@@ -48,6 +48,10 @@ class NetRig {
   ledger::AccountRef add_account(std::string_view msisdn, std::string_view plan,
                                  const Balance& balance);
 
+  // Asks the client of an open session to report it (of one rating group, or all), or to end it.
+  // Returns the outcome's name.
+  std::string order(const ledger::Command& command);
+
   void poll() { tile_->poll({.tsc = ++tsc_, .now = charge_.now}); }
   // Requests in, charging, answers out.
   void turn();
@@ -67,6 +71,7 @@ class NetRig {
   diameter::HostAddress host_{.octets = {198, 18, 0, 1}};
   PageMemory index_memory_;
   ledger::IdentityIndex index_;
+  ProfileTable profiles_;
   std::vector<u64> counters_;
   PageMemory latency_memory_;
   std::unique_ptr<NetTile> tile_;

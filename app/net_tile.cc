@@ -60,6 +60,7 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
   for (u32 number = 0; number < ledger::shard_count; ++number) shards_.emplace_back(memory, number);
   for (LinkMemory* link : options.charge_links) charges_.emplace_back(link);
   for (LinkMemory* link : options.journal_links) journals_.emplace_back(link);
+  for (LinkMemory* link : options.order_links) orders_.emplace_back(link);
   counters_.peers_open = 0;
   options_.node.admit = admit;
   options_.node.admit_context = this;
@@ -235,6 +236,10 @@ diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
       connection.peer.on_traffic(turn_.now);
       ++counters_.refused_command;
       refuse(connection, message, classified.refusal);
+      break;
+    case MessageKind::session_answer:
+      connection.peer.on_traffic(turn_.now);
+      on_session_answer(connection, message);
       break;
     default:
       connection.peer.on_traffic(turn_.now);
@@ -623,6 +628,7 @@ void NetTile::housekeep(const Turn& turn) {
   check_connections(turn);
   overload_.on_time(turn.now);
   if (!is_stopping_) book_.call(*transport_, connections_, turn.now);
+  poll_orders(turn);
   if (turn.tsc >= next_publish_tsc_) {
     next_publish_tsc_ = turn.tsc + publish_ticks;
     publish_peers();

@@ -3,7 +3,7 @@
 
 // NetTile: streams of octets in, requests to the charge tiles, answers back onto the streams.
 //
-//   in   its transport; journal<J>_net<this>
+//   in   its transport; journal<J>_net<this>; charge<C>_net<this>
 //   out  its transport; net<this>_charge<C>
 //
 // A turn is: take a burst from the transport; every whole message is decoded where it lies and
@@ -19,6 +19,7 @@
 
 #include "app/connection.hh"
 #include "app/net_counters.hh"
+#include "app/order_table.hh"
 #include "app/overload.hh"
 #include "app/peer_book.hh"
 #include "app/pending.hh"
@@ -47,6 +48,7 @@ struct NetTileOptions {
   u32 unauthenticated_max = 64;            // connections without CER and CEA yet
   std::vector<LinkMemory*> charge_links;   // by number of charge tile
   std::vector<LinkMemory*> journal_links;  // by number of journal tile
+  std::vector<LinkMemory*> order_links;    // by number of charge tile; may be none
   const VersionedBlob* tariff = nullptr;
   ProfileTable profiles;
   std::optional<StatusTable> peers;  // rows by index of stream; none: not published
@@ -115,6 +117,14 @@ class NetTile final : public dataplane::StreamHandler {
   u32 find_session_shard(std::string_view session_id, u32 hash) const;
   void answer_here(Pending& pending, ledger::Outcome outcome, Bytes failed_avps = {});
 
+  Connection* find_way(const SessionOrder& order, dataplane::StreamId avoided);
+  void poll_orders(const Turn& turn);
+  void begin_order(const SessionOrder& order, Instant now);
+  void send_order(PendingOrder& pending, Connection& connection, Instant now);
+  void try_again(PendingOrder& pending, Instant now);
+  void on_session_answer(const Connection& connection, Bytes message);
+  void report(SessionOrder order, u32 result);
+
   u32 poll_answers(const Turn& turn);
   void on_answer(Bytes frame, const Turn& turn);
   void send_answer(const Pending& pending, const AnswerFrame& frame, Bytes failed_avps = {});
@@ -139,6 +149,9 @@ class NetTile final : public dataplane::StreamHandler {
   PendingTable pending_;
   std::vector<LinkProducer> charges_;
   std::vector<LinkConsumer> journals_;
+  std::vector<LinkConsumer> orders_;
+  OrderTable order_table_;
+  std::optional<diameter::EndToEndIds> end_to_end_;  // of requests of ours, from the first on
   TariffReader tariff_;
   u64 next_publish_tsc_ = 0;
   Turn turn_;

@@ -41,6 +41,7 @@ struct LinkRow {
 constexpr LinkRow link_rows[] = {
     LinkRow{"net",     "charge",  512_KiB, "some 2 000 requests: a few turns of the net tile"},
     LinkRow{"charge",  "journal", 1_MiB,   "some 2 800 entries; the groups hold four times more"},
+    LinkRow{"charge",  "net",     64_KiB,  "some 200 RARs and ASRs: taken each millisecond"},
     LinkRow{"journal", "net",     512_KiB, "some 6 000 answers: those of several groups"},
     LinkRow{"control", "charge",  1_MiB,   "some 2 000 commands: what an import keeps in flight"},
     LinkRow{"journal", "control", 256_KiB, "an answer for each of them"},

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "base/hash.hh"
 #include "base/time.hh"
 #include "control/appliance.hh"
 
@@ -52,6 +53,14 @@ Json describe_service(const ledger::ChargingService& service) {
   return one;
 }
 
+// Session-Ids begin with the name of their client (RFC 6733 section 8.8); the hash says whether
+// this one does. Others are known if they are connected.
+std::string origin_host_of(const ChargingRecord& record, const CdrNames& names) {
+  const std::string prefix = record.session_id.substr(0, record.session_id.find(';'));
+  if (hash64(as_bytes(prefix)) == record.data.origin_host) return prefix;
+  return names.origin_host(record.data.origin_host);
+}
+
 }  // namespace
 
 bool read_charging_note(Bytes words, ChargingRecord& record) {
@@ -73,7 +82,7 @@ Json describe(const ChargingRecord& record, const CdrNames& names) {
   line["account_id"] = data.account_id;
   line["plan"] = names.plan(data.plan);
   line["session_id"] = record.session_id;
-  const std::string origin_host = names.origin_host(data.origin_host);
+  const std::string origin_host = origin_host_of(record, names);
   line["origin_host"] = origin_host.empty() ? Json(nullptr) : Json(origin_host);
   line["service_context"] = names.service_context(data.service_context);
   line["type"] = data.is_event != 0 ? "event" : "session";

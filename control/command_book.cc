@@ -125,6 +125,7 @@ void CommandBook::settle(u64 key, const ledger::CommandAnswer& answer) {
   if (found == open_.end()) return;
   const Json told = describe(answer);
   finish(found->second.row, answer, told);
+  if (observer_ && answer.outcome == ledger::Outcome::ok) observer_(found->second.row);
   const Finished finished = std::move(found->second.finished);
   open_.erase(found);
   if (finished) finished(told);

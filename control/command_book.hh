@@ -36,6 +36,11 @@ class CommandBook {
   // used for something else.
   void carry_out(Order order, const Finished& finished, const std::function<void()>& also = {});
 
+  // Called for each command that was carried out, before its waiter is told.
+  void set_observer(std::function<void(const CommandRow&)> observer) {
+    observer_ = std::move(observer);
+  }
+
   // At start: takes up all that was under way.
   void begin_with_open();
 
@@ -63,6 +68,7 @@ class CommandBook {
   Context& context_;
   const Quiet& quiet_;
   std::map<u64, Open> open_;  // by key
+  std::function<void(const CommandRow&)> observer_;
 };
 
 }  // namespace tollgate::control

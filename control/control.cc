@@ -15,6 +15,7 @@
 #include "control/cdr_task.hh"
 #include "control/import.hh"
 #include "control/server.hh"
+#include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
 #include "control/views.hh"
 
@@ -36,6 +37,7 @@ class Control {
         reconcile_(context_, quiet_),
         accounts_(context_, book_, reconcile_),
         balances_(context_, book_),
+        session_orders_(context_),
         views_(context_),
         cdr_writer_(cdr_options(options, journal), clock_.now()),
         cdr_task_(journal, cdr_writer_, cdr_names(), durable_sequences(appliance)),
@@ -46,6 +48,9 @@ class Control {
     if (!mistakes.empty()) return mistakes;
     accounts_.add_verbs(verbs_);
     balances_.add_verbs(verbs_);
+    session_orders_.add_verbs(verbs_);
+    book_.set_observer([this](const CommandRow& row) { session_orders_.after_command(row); });
+    tariff_version_ = tariff_version();
     views_.add_verbs(verbs_);
     add_tariff_verbs(verbs_, context_);
     verbs_["account.import"] = [this](const Json& args, const Reply& reply) {
@@ -92,6 +97,10 @@ class Control {
                                         const ledger::JournalFolder& journal);
   static std::vector<const std::atomic<u64>*> durable_sequences(const Appliance& appliance);
   CdrNames cdr_names();
+  std::string peer_name(u64 hash) const;
+  u64 tariff_version() const {
+    return tariffs_.image().is_loaded() ? tariffs_.image().version() : 0;
+  }
   void handle(const Request& request, const Reply& reply);
   void begin_import(const Json& args, const Reply& reply);
   void turn();
@@ -109,12 +118,14 @@ class Control {
   Reconcile reconcile_;
   Accounts accounts_;
   Balances balances_;
+  SessionOrders session_orders_;
   Views views_;
   CdrWriter cdr_writer_;
   CdrTask cdr_task_;
   Verbs verbs_;
   std::unique_ptr<Import> import_;
   Reply import_reply_{0, nullptr};
+  u64 tariff_version_ = 0;
   Instant housekept_at_;
   Instant cdr_failed_at_;
   bool journal_is_read_ = false;
@@ -171,7 +182,19 @@ CdrNames Control::cdr_names() {
           },
       .plan = [this](u32 plan) { return tariffs_.plan_name(plan); },
       .service_context = [this](u64 context) { return context_text(tariffs_.image(), context); },
-      .origin_host = [](u64) { return std::string(); }};
+      .origin_host = [this](u64 hash) { return peer_name(hash); }};
+}
+
+// The name of a connected peer, by its hash; empty if it is not connected.
+std::string Control::peer_name(u64 hash) const {
+  for (const StatusTable& table : context_.appliance.peers()) {
+    for (const StatusTable::ReadRow& row : table.read()) {
+      for (const std::string& text : row.texts) {
+        if (hash64(as_bytes(text)) == hash) return text;
+      }
+    }
+  }
+  return {};
 }
 
 void Control::handle(const Request& request, const Reply& reply) {
@@ -207,6 +230,11 @@ void Control::turn() {
   has_more = work_on_import(now) || has_more;
   has_more = write_cdrs(now) || has_more;
   has_more = views_.step(now) || has_more;
+  has_more = session_orders_.step(now) || has_more;
+  if (tariff_version() != tariff_version_) {
+    tariff_version_ = tariff_version();
+    session_orders_.after_tariff();
+  }
   if (now - housekept_at_ >= housekeeping_period) {
     housekept_at_ = now;
     clock_.resync();

@@ -21,14 +21,16 @@ namespace tollgate::ledger {
 
 enum class CommandKind : u8 {
   none = 0,
-  create_account = 1,  // account_id, plan, identities, buckets; answers with the account's place
-  remove_account = 2,  // account; refused while it has sessions
-  set_account = 3,     // account: plan (if not 0), state (if not free), credit_limit (if >= 0)
-  set_identities = 4,  // account, identities: replaces all of them
-  top_up = 5,          // account, buckets[0]: adds to the bucket of that unit, product, expiry
-  adjust = 6,          // account, buckets[0].amount may be negative, unit
-  transfer = 7,        // account, other_account (of a shard of the same tile), buckets[0]
-  drop_session = 8,    // session_id in account's shard; reservations go back, a CDR is written
+  create_account = 1,    // account_id, plan, identities, buckets; answers with the account's place
+  remove_account = 2,    // account; refused while it has sessions
+  set_account = 3,       // account: plan (if not 0), state (if not free), credit_limit (if >= 0)
+  set_identities = 4,    // account, identities: replaces all of them
+  top_up = 5,            // account, buckets[0]: adds to the bucket of that unit, product, expiry
+  adjust = 6,            // account, buckets[0].amount may be negative, unit
+  transfer = 7,          // account, other_account (of a shard of the same tile), buckets[0]
+  drop_session = 8,      // session_id in account's shard; reservations go back, a CDR is written
+  re_auth_session = 30,  // session_id, rating_group (-1: all): the client is asked to report
+  abort_session = 31,    // session_id: the client is asked to end it
 };
 
 struct NewBucket {
@@ -56,7 +58,10 @@ struct Command {
   AccountState state = AccountState::free;
   u8 session_id_bytes = 0;
   u16 reserved[3] = {};
-  i64 credit_limit = -1;
+  union {
+    i64 credit_limit = -1;  // of set_account
+    i64 rating_group;       // of re_auth_session
+  };
   std::array<IdentityKey, identities_per_account_max> identities{};
   std::array<NewBucket, initial_buckets_max> buckets{};
   std::array<char, session_id_bytes_max> session_id{};

@@ -175,6 +175,8 @@ std::string Table::act(const Words& words) {
     add_peer(words);
   } else if (verb == "limit") {
     set_limits(words);
+  } else if (verb == "top-up" || verb == "reauth" || verb == "abort") {
+    return order(words);
   } else if (verb == "balance") {
     return balance_of(words.at(1));
   } else if (verb == "sessions") {
@@ -260,6 +262,28 @@ std::string Table::calls() const {
     text += (text.empty() ? "" : " ") + to_text(stream.remote);
   }
   return text.empty() ? "nothing" : text;
+}
+
+// What an operator does beside it; empty if it is carried out.
+std::string Table::order(const Words& words) {
+  ledger::Command command;
+  if (words[0] == "top-up") {
+    command.kind = ledger::CommandKind::top_up;
+    command.account = accounts_.at(words.at(1));
+    command.buckets[0].amount = amount_of(words.at(2), command.buckets[0].unit);
+    command.bucket_count = 1;
+  } else {
+    const bool is_abort = words[0] == "abort";
+    command.kind =
+        is_abort ? ledger::CommandKind::abort_session : ledger::CommandKind::re_auth_session;
+    command.account = accounts_.begin()->second;
+    command.session_id_bytes =
+        static_cast<u8>(words.at(1).copy(command.session_id.data(), command.session_id.size()));
+    if (!is_abort) command.rating_group = words.size() > 3 ? std::stol(words.at(3)) : -1;
+  }
+  command.shard = static_cast<u8>(command.account.shard());
+  const std::string outcome = rig_->order(command);
+  return outcome == "ok" ? "" : outcome;
 }
 
 void Table::act_as_client(const Words& words) {

@@ -21,6 +21,8 @@
 //   P queues MESSAGE                    the charge tile does not come to it before the next row
 //   P closes
 //   wait 30s    stop    restart      -> EXPECTED     (stop: the appliance is told to end)
+//   top-up 46701234567 1.00EUR
+//   reauth SESSION [rg 10]   abort SESSION    an operator's; what came of it is told if not ok
 //   balance 46701234567              -> free 9.00 held 1.00
 //   sessions                         -> 1            (open sessions of all accounts)
 //   counter NAME                     -> 3
@@ -74,6 +76,7 @@ class Table {
   // Carries out the left side; returns what else is told behind the arrow, if it is no message.
   std::string act(const Words& words);
   bool act_on_ledger(const Words& words);
+  std::string order(const Words& words);
   void act_as_client(const Words& words);
   void add_peer(const Words& words);
   void set_limits(const Words& words);

@@ -24,10 +24,15 @@ def erl(build, module, *words):
     return ['erl', '-noshell', '-pa', build / 'tests' / 'erlang', '-run', module, 'main', *words]
 
 
-def play_otp(build, work, table, names):
+def play_otp(build, work, table, names, answers=None):
+    """answers: what the test does when the client waits for the server to ask, by the step."""
     path = flat_steps(work, table, 'otp', names)
     log = path.with_suffix('.log')
     child = start(log, *erl(build, 'ro_client', APPLIANCE, PORT, path), cwd=work)
+    for step, act in (answers or {}).items():
+        wait_for(f'the client before {step}',
+                 lambda: f'waiting step={step}' in log.read_text(errors='replace'))
+        act()
     finish(child, log, path)
 
 

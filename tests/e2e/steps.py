@@ -21,6 +21,7 @@ Words of a request:
     used=UNIT:N       Used-Service-Unit
     action=NAME       Requested-Action: direct, refund, balance, price
     repeat=STEP       a retransmission: the end-to-end identifier of that step, and the T flag
+    after=rar|asr     only when the server has asked for it, with a RAR or an ASR (otp)
     conn=2            on a second connection of the same Origin-Host
     only=otp          for this client alone (freeDiameter has one connection a peer)
 

@@ -21,10 +21,12 @@
 -define(REALM, "client.example").
 -define(ANSWER_MS, 10000).
 -define(CONNECT_MS, 15000).
+-define(ASKED_MS, 20000).
 
 main([Host, Port, File]) ->
     {ok, Address} = inet:parse_address(Host),
     Steps = ro_steps:read(File),
+    true = register(player, self()),
     ok = diameter:start(),
     Connections = lists:usort([connection(Request) || {Request, _} <- Steps]),
     [connect(Name, Address, list_to_integer(Port)) || Name <- Connections],
@@ -56,6 +58,7 @@ connect(Name, Address, Port) ->
 play([], _Sends, Failed) -> Failed;
 play([{Request, Expected} | Steps], Sends, Failed) ->
     Name = maps:get(step, Request),
+    ok = wait_until_asked(Request),
     Repeats = maps:get(repeat, Request, none),
     EndToEnd = maps:get(Repeats, Sends, rand:uniform(16#ffffffff)),
     Header = #diameter_header{end_to_end_id = EndToEnd, is_retransmitted = Repeats =/= none},
@@ -64,6 +67,16 @@ play([{Request, Expected} | Steps], Sends, Failed) ->
     Wrong = maps:filter(fun(Key, Value) -> maps:get(Key, Got, absent) =/= Value end, Expected),
     report(Name, Got, Wrong),
     play(Steps, Sends#{Name => EndToEnd}, Failed + min(maps:size(Wrong), 1)).
+
+%% after=rar, after=asr: the step is what the server asked for.
+wait_until_asked(#{'after' := Kind, step := Name, session := Session}) ->
+    io:format("waiting step=~s~n", [Name]),
+    receive
+        {asked, Kind, Session} -> ok
+    after ?ASKED_MS ->
+        io:format("FAIL step=~s was never asked for by ~s~n", [Name, Kind])
+    end;
+wait_until_asked(_Step) -> ok.
 
 report(Name, Got, Wrong) ->
     Verdict = case maps:size(Wrong) of 0 -> "ok"; _ -> "FAIL" end,
@@ -174,4 +187,22 @@ handle_answer(Packet, _Request, _Service, _Peer, _Header) ->
 
 handle_error(Reason, _Request, _Service, _Peer, _Header) -> {error, Reason}.
 
-handle_request(_Packet, _Service, _Peer) -> {answer_message, 3001}.
+%% What the server asks is decoded as strictly as what it answers.
+handle_request(#diameter_packet{msg = #ro_RAR{'Session-Id' = Session, 'Re-Auth-Request-Type' = 0},
+                                errors = []}, _Service, Peer) ->
+    player ! {asked, <<"rar">>, iolist_to_binary(Session)},
+    {Host, Realm} = own_names(Peer),
+    {reply, #ro_RAA{'Session-Id' = Session, 'Result-Code' = 2002, 'Origin-Host' = Host,
+                    'Origin-Realm' = Realm}};
+handle_request(#diameter_packet{msg = #ro_ASR{'Session-Id' = Session}, errors = []}, _Service,
+               Peer) ->
+    player ! {asked, <<"asr">>, iolist_to_binary(Session)},
+    {Host, Realm} = own_names(Peer),
+    {reply, #ro_ASA{'Session-Id' = Session, 'Result-Code' = 2001, 'Origin-Host' = Host,
+                    'Origin-Realm' = Realm}};
+handle_request(#diameter_packet{errors = Errors}, _Service, _Peer) ->
+    io:format("FAIL step=request from the server: ~0p~n", [Errors]),
+    {answer_message, 3001}.
+
+own_names({_, #diameter_caps{origin_host = {Host, _}, origin_realm = {Realm, _}}}) ->
+    {Host, Realm}.

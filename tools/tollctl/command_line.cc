@@ -122,6 +122,11 @@ void add_looking(Builder& build, CLI::App& app, CommandLine& line) {
   build.text(show, "SESSION-ID", "session_id", "")->required();
   CLI::App* drop = build.verb(session, "drop", "session.drop", "end a session, free its holds");
   build.text(drop, "SESSION-ID", "session_id", "")->required();
+  CLI::App* reauth = build.verb(session, "reauth", "session.reauth", "ask the gateway to report");
+  build.text(reauth, "SESSION-ID", "session_id", "")->required();
+  build.number(reauth, "--rating-group", "rating_group", "this one only");
+  CLI::App* abort = build.verb(session, "abort", "session.abort", "tell the gateway to end it");
+  build.text(abort, "SESSION-ID", "session_id", "")->required();
   CLI::App* peer = build.noun("peer", "Diameter neighbours");
   build.verb(peer, "list", "peer.list", "peers and their state");
   CLI::App* stats = build.verb(&app, "stats", "stats", "counters");

@@ -65,6 +65,7 @@ const std::map<std::string, Show>& simple_verbs() {
       {"topup", balance_text},        {"adjust", balance_text},
       {"transfer", balance_text},     {"session.list", sessions_text},
       {"session.show", session_text}, {"session.drop", balance_text},
+      {"session.reauth", plain},      {"session.abort", plain},
       {"tariff.list", tariff_text},   {"peer.list", plain},
       {"cdr.list", cdr_files_text},   {"audit", audit_text},
   };

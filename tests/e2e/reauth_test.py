@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Tollgate authors
+"""RAR and ASR with OTP's diameter as the client: after a top-up, by an operator's word, and when an
+account is suspended; the sums, the counters and the capture must agree with what happened.
+"""
+import sys
+
+from lab import TapAppliance, expect, micro, run_test, wait_for
+from peers import ORIGINS, play_otp
+import wire
+
+POOR = '46700000031'
+NAMES = {'poor': POOR}
+# 0.05 + 5.00 EUR; 1 536 000 octets are 15 blocks of 0.01.
+LEFT = '4.90'
+
+
+def test(build, work):
+    appliance = TapAppliance(build, work)
+    appliance.start()
+    appliance.control('account', 'add', 'poor', '--identity', f'msisdn:{POOR}', '--plan', 'prepaid',
+                      '--balance', '0.05EUR')
+    session = f'{ORIGINS["otp"]};{work.name};poor'
+    capture = wire.start_capture(work / 'appliance.pcapng', 'toll0')
+    play_otp(build, work, 'reauth.steps', NAMES, {
+        'topped_up': lambda: appliance.control('topup', f'msisdn:{POOR}', '5.00EUR'),
+        'by_word': lambda: appliance.control('session', 'reauth', session, '--rating-group', '10'),
+        'blocked': lambda: appliance.control('account', 'set', 'poor', '--state', 'suspended'),
+    })
+    wire.stop_capture(capture)
+    expect('balance and reserve at the end', appliance.bucket(f'msisdn:{POOR}'), (micro(LEFT), 0))
+    wait_for('the counters', lambda: counted(appliance) == (3, 3))
+    wait_for('the CDR', lambda: [line for line in appliance.cdr_lines()
+                                 if line['session_id'] == session])
+    record = next(line for line in appliance.cdr_lines() if line['session_id'] == session)
+    expect('the client in its CDR', record['origin_host'], ORIGINS['otp'])
+    expect('the cause', record['cause'], 'normal_release')
+    appliance.audit()
+    appliance.stop()
+
+
+def counted(appliance):
+    tiles = appliance.control('stats')['tiles']['charge0']
+    return tiles['orders'], tiles['orders_taken']
+
+
+if __name__ == '__main__':
+    sys.exit(run_test(test))
