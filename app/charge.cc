@@ -85,6 +85,17 @@ Outcome Charger::account_outcome(const ledger::Shard& shard, u32 account_index) 
   return Outcome::account_unknown;
 }
 
+// The account that a request was sent to, or nobody: it may have been removed on the way, and its
+// place given to another one.
+u32 Charger::account_of(const ledger::Shard& shard, const ChargeRequest& head) {
+  const u32 index = head.account.index();
+  if (head.identity_check == 0 || !shard.is_account(index)) return index;
+  for (const ledger::IdentityKey identity : shard.account(index).identities) {
+    if (!identity.is_none() && identity.check_value() == head.identity_check) return index;
+  }
+  return 0;
+}
+
 // ok: the stored answer is in frame_. session_unknown: this is not a repetition.
 Outcome Charger::find_repeated(const ledger::Shard& shard, u32 session_index,
                                const ChargeRequest& request) {
@@ -124,7 +135,7 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
       ++counters_.refused_no_room;
     } else {
       const u32 account =
-          session_index != 0 ? shard.session(session_index).account : head.account.index();
+          session_index != 0 ? shard.session(session_index).account : account_of(shard, head);
       const ChargeContext context{.shard = shard,
                                   .op = op,
                                   .image = image,
@@ -285,7 +296,10 @@ void Charger::set_deadline(const ChargeContext& context, u32 session_index) {
   const i64 alive_s = i64{validity_s} + std::max(i64{validity_s}, patience_least_s);
   const Duration silence =
       validity_s != 0 ? Duration::seconds(alive_s) : policy_.session_silence_max;
-  context.shard.session(session_index).deadline_ns = (context.op.now() + silence).ns;
+  Session& session = context.shard.session(session_index);
+  const i64 deadline_before_ns = session.deadline_ns;
+  session.deadline_ns = (context.op.now() + silence).ns;
+  if (session.deadline_ns < deadline_before_ns) context.shard.hasten(session_index);
 }
 
 // An INITIAL that is refused as a whole, or told that it costs nothing: its client sends nothing

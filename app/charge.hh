@@ -71,6 +71,7 @@ class Charger {
  private:
   ledger::Outcome find_repeated(const ledger::Shard& shard, u32 session_index,
                                 const ChargeRequest& request);
+  static u32 account_of(const ledger::Shard& shard, const ChargeRequest& head);
   ledger::Outcome account_outcome(const ledger::Shard& shard, u32 account_index) const;
   ledger::Outcome carry_out(const ChargeContext& context, ChargeRequestView request,
                             u32 session_index);

@@ -50,6 +50,13 @@ bool is_of_session(CommandKind kind) {
          kind == CommandKind::abort_session;
 }
 
+// The account's place may have been given to another one since.
+bool is_meant(const Shard& shard, const Command& command) {
+  const u32 index = command.account.index();
+  return shard.is_account(index) &&
+         (command.account_id == 0 || shard.account(index).id == command.account_id);
+}
+
 bool fits(const Shard& shard, u32 bucket, Amount amount) {
   if (bucket == 0) return true;
   Amount unused;
@@ -82,7 +89,7 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
     if (command.kind != CommandKind::drop_session) return order_session(shard, command);
     return drop_session(shard, op, image, command);
   }
-  if (!shard.is_account(command.account.index())) {
+  if (!is_meant(shard, command)) {
     return Outcome::account_unknown;
   }
   switch (command.kind) {

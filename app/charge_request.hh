@@ -117,8 +117,10 @@ struct ChargeRequest {
   u16 session_id_bytes = 0;
   u16 service_count = 0;
   Way way;
+  u32 identity_check = 0;  // of the identity by which the account was found; 0: it was not by one
+  u32 reserved = 0;
 };
-static_assert(sizeof(ChargeRequest) == 56);
+static_assert(sizeof(ChargeRequest) == 64);
 
 // A frame of net_charge, where it lies.
 class ChargeRequestView {

@@ -253,6 +253,18 @@ TEST(ChargeTable, a_bucket_that_ends_while_it_is_held_still_pays) {
   )");
 }
 
+TEST(ChargeTable, a_session_ends_at_twice_its_validity_time) {
+  expect(R"(
+    account A plan prepaid balance 10.00EUR
+    initial S1 A data rg 10 ask 1MiB             -> 2001 grant 1MiB
+    wait 19min
+    balance A EUR                                -> free 9.89 held 0.11 used 0.00
+    wait 2min
+    balance A EUR                                -> free 10.00 held 0.00 used 0.00
+    terminate S1                                 -> 5002
+  )");
+}
+
 // A grant leans on four buckets at most; it is the last one only if no fifth could pay.
 TEST(ChargeTable, many_small_buckets) {
   ChargeTable table;

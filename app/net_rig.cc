@@ -64,11 +64,13 @@ u64 NetRig::counter(std::string_view name) const {
 ledger::AccountRef NetRig::add_account(std::string_view msisdn, std::string_view plan,
                                        const Balance& balance) {
   ledger::Command command{.kind = ledger::CommandKind::create_account,
+                          .identity_count = 1,
                           .bucket_count = 1,
                           .plan = rating::plan_id(plan),
                           .account_id = ++account_count_,
                           .state = ledger::AccountState::active};
   command.buckets[0] = {.amount = balance.amount, .unit = balance.unit};
+  command.identities[0] = ledger::number_key(ledger::IdentityType::msisdn, msisdn);
   command.shard = accounts_shard;
   const ledger::AccountRef account = charge_.command(command).account;
   check(index_.insert(ledger::number_key(ledger::IdentityType::msisdn, msisdn), account),

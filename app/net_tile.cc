@@ -486,6 +486,7 @@ void NetTile::route(Staged& staged) {
   bool is_changing = false;
   for (u32 i = 0; i < staged.key_count && head.account.is_none(); ++i) {
     is_changing |= index_.look_up(staged.keys[i], head.account) == Lookup::changing;
+    if (!head.account.is_none()) head.identity_check = staged.keys[i].check_value();
   }
   u32 shard = head.account.shard();
   if (head.account.is_none() && is_changing) {

@@ -204,6 +204,30 @@ TEST(NetTile, who_is_not_known_is_told) {
   EXPECT_EQ(rig.counters().refused_session_unknown, 1u);
 }
 
+TEST(NetTile, who_was_removed_is_not_taken_for_who_came_in_his_place) {
+  NetTileRig rig;
+  const StreamId peer = rig.open();
+  const ledger::AccountRef gone = rig.add_account("46700000001", "prepaid", {Amount{1'000'000}});
+  ledger::Command remove{.kind = ledger::CommandKind::remove_account, .account = gone};
+  remove.shard = static_cast<u8>(gone.shard());
+  ASSERT_EQ(rig.charge().command(remove).outcome, ledger::Outcome::ok);
+  const ledger::AccountRef next = rig.add_account("46700000002", "prepaid", {Amount{1'000'000}});
+  ASSERT_EQ(next, gone) << "the test is about a place that is given again";
+  // The index still leads there.
+  rig.transport().deliver(peer, encode({.subscriber = "46700000001"}));
+  rig.turn();
+  EXPECT_EQ(rig.codes(peer), std::vector<u32>{5030});
+  rig.transport().deliver(peer, encode({.session = "another", .subscriber = "46700000002"}));
+  rig.turn();
+  EXPECT_EQ(rig.codes(peer), std::vector<u32>{2001});
+  // Nor does a command that was meant for the one before.
+  ledger::Command late{.kind = ledger::CommandKind::top_up, .bucket_count = 1, .account = gone};
+  late.shard = remove.shard;
+  late.account_id = 999;
+  late.buckets[0] = {.amount = Amount{1}, .unit = Unit::eur};
+  EXPECT_EQ(rig.charge().command(late).outcome, ledger::Outcome::account_unknown);
+}
+
 TEST(NetTile, a_request_without_subscriber_finds_its_session) {
   NetTileRig rig;
   const StreamId peer = rig.open();

@@ -27,6 +27,8 @@ struct IdentityKey {
   constexpr bool is_none() const { return (low | high) == 0; }
   // Where tables look first: spread over all bits.
   constexpr u64 hash() const { return mix64(low ^ (high * 0x9e3779b97f4a7c15ULL)); }
+  // Never 0: whoever was sent to an account by a key can tell whether it is (still) one of its own.
+  constexpr u32 check_value() const { return static_cast<u32>(hash() >> 32) | 1; }
   friend constexpr bool operator==(IdentityKey, IdentityKey) = default;
 };
 static_assert(sizeof(IdentityKey) == 16);

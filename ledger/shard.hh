@@ -104,6 +104,12 @@ class Shard {
   template <class Expired>
   u32 turn_wheel(Instant now, u32 visit_max, Expired expired);
 
+  // Its deadline is earlier than it was: the wheel has to come by in time.
+  void hasten(u32 index) {
+    take_off_wheel(index);
+    put_on_wheel(index, Instant{memory_.sessions[index].deadline_ns});
+  }
+
   // `expired` could not end it now: it comes again then.
   void postpone(u32 index, Instant due) { put_on_wheel(index, due); }
 
@@ -163,8 +169,8 @@ u32 Shard::turn_wheel(Instant now, u32 visit_max, Expired expired) {
   bool has_more = false;
   while (header.wheel_second < now_second && !has_more) {
     const u32& slot = memory_.wheel[static_cast<u64>(header.wheel_second) % wheel_slot_count];
-    // Deadlines move with every update; the session's place on the wheel only when it comes by. It
-    // never goes back into this very slot, so the slot empties.
+    // Deadlines move with every update; the session's place on the wheel only when it comes by, or
+    // when it would come by too late. It never goes back into this very slot, so the slot empties.
     while (slot != 0 && !has_more) {
       const u32 index = slot;
       take_off_wheel(index);

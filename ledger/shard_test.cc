@@ -183,6 +183,16 @@ TEST_F(ShardTest, ADeadlineMoreThanATurnAheadIsReached) {
   }
 }
 
+TEST_F(ShardTest, ADeadlineThatComesNearerIsKept) {
+  const u32 hastened = open("hastened", at(7200));
+  open("other", at(7200));
+  shard.session(hastened).deadline_ns = at(600).ns;
+  shard.hasten(hastened);
+  EXPECT_EQ(turn(at(599)), std::set<std::string>{});
+  EXPECT_EQ(turn(at(601)), std::set<std::string>{"hastened"});
+  EXPECT_EQ(turn(at(7201)), std::set<std::string>{"other"});
+}
+
 TEST_F(ShardTest, AClockThatJumpsAheadEndsWhatIsDueByItAndNothingElse) {
   open("soon", at(100));
   open("tomorrow", at(86'400));
