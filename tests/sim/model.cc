@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "tests/sim/model.hh"
+
+#include <algorithm>
+
+#include "base/check.hh"
+#include "tests/sim/random.hh"
+
+namespace tollgate::sim {
+
+// What the session refuses or repeats, before anything is looked at.
+Outcome Model::find_repeated(const ModelSession& session, const Question& question,
+                             Reply& reply) const {
+  for (const ExpectedAnswer& answer : session.answers) {
+    if (answer.kind != question.kind || answer.number != question.number) continue;
+    reply.answer = answer;
+    reply.is_repeated = true;
+    return Outcome::ok;
+  }
+  if (question.kind == RequestKind::initial || question.kind == RequestKind::event) {
+    return Outcome::session_forgotten;
+  }
+  if (question.kind == RequestKind::update && !session.updates.empty()) {
+    const u32 last = *session.updates.rbegin();
+    const bool is_old = question.number <= last && last - question.number >= 64;
+    if (is_old || session.updates.contains(question.number)) return Outcome::session_forgotten;
+  }
+  return session.is_open ? Outcome::session_unknown : Outcome::session_closed;
+}
+
+Outcome Model::account_outcome(u32 subscriber) const {
+  const auto found = accounts_.find(subscriber);
+  if (found == accounts_.end()) return Outcome::account_unknown;
+  return found->second.is_suspended ? Outcome::account_suspended : Outcome::ok;
+}
+
+Model::Reply Model::carry_out(const Question& question, Instant at, bool may_move) {
+  Reply reply;
+  auto found = sessions_.find(question.session_id);
+  Outcome outcome = Outcome::session_unknown;
+  if (found != sessions_.end()) outcome = find_repeated(found->second, question, reply);
+  if (reply.is_repeated) return reply;
+  if (outcome == Outcome::session_unknown && !may_move) outcome = Outcome::too_busy;
+  if (outcome == Outcome::session_unknown) {
+    outcome = Outcome::ok;
+    if (question.kind == RequestKind::event) {
+      outcome = event(question, at, reply);
+    } else if (question.kind == RequestKind::initial) {
+      outcome = account_outcome(question.subscriber);
+      if (outcome == Outcome::ok) {
+        ModelSession fresh{.subscriber = question.subscriber, .context = question.context};
+        forgotten_.erase(question.session_id);
+        found = sessions_.insert_or_assign(question.session_id, std::move(fresh)).first;
+      }
+    } else if (found == sessions_.end()) {
+      outcome = Outcome::session_unknown;
+    }
+    if (outcome == Outcome::ok && question.kind != RequestKind::event) {
+      serve(found->second, question, at, reply.answer);
+      reply.has_effect = true;
+    }
+  }
+  if (outcome != Outcome::ok) reply.answer = {.outcome = outcome};
+  reply.answer.kind = question.kind;
+  reply.answer.number = question.number;
+  if (reply.has_effect) {
+    ModelSession& session = sessions_.at(question.session_id);
+    session.answers.push_back(reply.answer);
+    if (session.answers.size() > 2) session.answers.pop_front();
+  }
+  return reply;
+}
+
+void Model::serve(ModelSession& session, const Question& question, Instant at,
+                  ExpectedAnswer& answer) {
+  if (question.kind == RequestKind::update) session.updates.insert(question.number);
+  // All reports first, then all grants.
+  for (const AskedService& service : question.services) {
+    answer.services.push_back(settle_one(session, question, service, at));
+  }
+  i64 validity_s = 0;
+  for (std::size_t i = 0; i < question.services.size(); ++i) {
+    const AskedService& service = question.services[i];
+    ExpectedService& part = answer.services[i];
+    const bool is_report =
+        question.kind == RequestKind::termination || service.wanted == Wanted::nothing;
+    if (!is_report && part.outcome == Outcome::ok) {
+      ModelAccount& account = accounts_.at(session.subscriber);
+      const Rule rule = rule_for(account.plan, session.context, service.rating_group);
+      grant(account, rule, service, quota_of(session, service.rating_group), at, part);
+    }
+    validity_s = std::max(validity_s, i64{part.validity_s});
+  }
+  const i64 patience_s = validity_s + std::max<i64>(validity_s, 30);
+  session.deadline_ns =
+      (at + Duration::seconds(validity_s != 0 ? patience_s : session_silence_s)).ns;
+  if (question.kind == RequestKind::termination) close(session, at);
+}
+
+ModelQuota& Model::quota_of(ModelSession& session, u32 rating_group) {
+  for (ModelQuota& quota : session.quotas) {
+    if (quota.rating_group == rating_group) return quota;
+  }
+  return session.quotas.emplace_back(ModelQuota{.rating_group = rating_group});
+}
+
+ExpectedService Model::settle_one(ModelSession& session, const Question& question,
+                                  const AskedService& service, Instant at) {
+  ExpectedService answer{.rating_group = service.rating_group};
+  ModelAccount& account = accounts_.at(session.subscriber);
+  const Rule rule = rule_for(account.plan, session.context, service.rating_group);
+  answer.outcome = settle(account, rule, service, quota_of(session, service.rating_group), at);
+  if (answer.outcome != Outcome::ok) return answer;
+  const bool is_report =
+      question.kind == RequestKind::termination || service.wanted == Wanted::nothing;
+  if (!is_report) {
+    answer.outcome = account_outcome(session.subscriber);
+  } else if (rule.verdict == Verdict::absent) {
+    answer.outcome = Outcome::rating_failed;
+  }
+  return answer;
+}
+
+// What was held goes back, and what was used is taken, beyond the balance if need be.
+Outcome Model::settle(ModelAccount& account, const Rule& rule, const AskedService& service,
+                      ModelQuota& quota, Instant at) {
+  const std::vector<ModelQuota::Hold> held = quota.holds;
+  release(account, quota);
+  if (!service.has_used) return Outcome::ok;
+  if (rule.verdict == Verdict::absent) return Outcome::rating_failed;
+  if (rule.verdict != Verdict::charged) {
+    quota.used_by_allowance += service.used;
+    return Outcome::ok;
+  }
+  if (service.used == 0) return Outcome::ok;
+  const Payers payers = find_payers(account, rule, at, 64, held);
+  const Cover covered = cover(rule, quota.used_by_money, service.used, payers, 1);
+  take(account, payers, covered, &ModelBucket::consumed, nullptr);
+  quota.used_by_allowance += covered.octets;
+  quota.used_by_money += covered.by_money;
+  quota.cost += covered.cost;
+  if (covered.missing == 0 || payers.last_money < 0) return Outcome::ok;
+  const i64 more =
+      cost_of(rule, quota.used_by_money + covered.missing) - cost_of(rule, quota.used_by_money);
+  ModelBucket& debtor = account.buckets[static_cast<std::size_t>(payers.last_money)];
+  debtor.balance -= more;
+  debtor.consumed += more;
+  quota.cost += more;
+  quota.used_by_money += covered.missing;
+  return Outcome::ok;
+}
+
+void Model::grant(ModelAccount& account, const Rule& rule, const AskedService& service,
+                  ModelQuota& quota, Instant at, ExpectedService& answer) {
+  if (rule.verdict == Verdict::absent) answer.outcome = Outcome::rating_failed;
+  if (rule.verdict == Verdict::barred) answer.outcome = Outcome::service_barred;
+  if (answer.outcome != Outcome::ok) return;
+  const bool has_wish = service.wanted == Wanted::units && service.asked > 0;
+  i64 wanted = has_wish ? service.asked : rule.grant_size;
+  if (rule.grant_max != 0) wanted = std::min(wanted, rule.grant_max);
+  i64 granted = wanted;
+  i64 validity_s = rule.validity_s;
+  if (rule.verdict == Verdict::charged) {
+    Payers payers = find_payers(account, rule, at, 4, {});
+    const Cover covered = cover(rule, quota.used_by_money, wanted, payers, rule.granule);
+    granted = covered.octets + covered.by_money;
+    if (granted == 0) {
+      answer.outcome = Outcome::credit_limit_reached;
+      return;
+    }
+    take(account, payers, covered, &ModelBucket::reserved, &quota.holds);
+    // It is the last if it is cut short, or if not the smallest part could follow it.
+    payers.octets -= covered.octets;
+    payers.money -= covered.cost;
+    const Cover next =
+        cover(rule, quota.used_by_money + covered.by_money, rule.granule, payers, rule.granule);
+    const bool is_last = covered.missing != 0 || next.missing == rule.granule;
+    if (is_last && !payers.is_cut) answer.last = rule.last;
+    // It is good as long as the buckets that pay for it.
+    for (const ModelQuota::Hold& hold : quota.holds) {
+      const i64 left_s = i64{bucket(account, hold.bucket).terms.expires_s} - at.whole_seconds();
+      if (left_s > 0) validity_s = std::min(validity_s, left_s);
+    }
+  }
+  quota.granted = granted;
+  answer.has_grant = true;
+  answer.granted = granted;
+  answer.validity_s = static_cast<u32>(validity_s);
+  if (answer.last == LastAction::none) {
+    answer.threshold = static_cast<u32>(granted * rule.threshold_percent / 100);
+  }
+}
+
+void Model::release(ModelAccount& account, ModelQuota& quota) {
+  for (const ModelQuota::Hold& hold : quota.holds) {
+    ModelBucket& from = bucket(account, hold.bucket);
+    from.reserved -= hold.amount;
+    from.balance += hold.amount;
+  }
+  quota.holds.clear();
+  quota.granted = 0;
+}
+
+void Model::close(ModelSession& session, Instant at) {
+  last_closing_cost_ = 0;
+  for (ModelQuota& quota : session.quotas) {
+    if (!quota.holds.empty()) release(accounts_.at(session.subscriber), quota);
+    last_closing_cost_ += quota.cost;
+  }
+  session.is_open = false;
+  session.deadline_ns = (at + Duration::seconds(closed_linger_s)).ns;
+}
+
+// One service, all or nothing.
+Outcome Model::event(const Question& question, Instant at, Reply& reply) {
+  const Outcome of_account = account_outcome(question.subscriber);
+  if (of_account != Outcome::ok) return of_account;
+  ModelAccount& account = accounts_.at(question.subscriber);
+  if (question.action == EventAction::refund_account) {
+    refund(account, question, at, reply);
+    return Outcome::ok;
+  }
+  const Rule rule = rule_for(account.plan, question.context, 0);
+  const i64 units = question.services[0].asked;
+  const i64 cost = cost_of(rule, units);
+  const Payers payers = find_payers(account, rule, at, 64, {});
+  const Cover covered = cover(rule, 0, units, payers, 1);
+  ExpectedService service;
+  ExpectedAnswer& answer = reply.answer;
+  answer.is_event = true;
+  if (question.action != EventAction::price_enquiry && covered.missing != 0) {
+    service.outcome = Outcome::credit_limit_reached;
+  }
+  if (question.action == EventAction::check_balance) {
+    answer.is_check = true;
+    answer.services.push_back(service);
+    return Outcome::ok;
+  }
+  if (service.outcome != Outcome::ok) return service.outcome;
+  answer.has_cost = true;
+  answer.cost_micros = cost;
+  if (question.action == EventAction::direct_debiting) {
+    take(account, payers, covered, &ModelBucket::consumed, nullptr);
+    service.has_grant = true;
+    service.granted = units;
+    ModelSession done{.subscriber = question.subscriber, .context = question.context};
+    done.quotas.push_back({.used_by_money = units, .cost = cost});
+    forgotten_.erase(question.session_id);
+    close(sessions_.insert_or_assign(question.session_id, std::move(done)).first->second, at);
+    reply.has_effect = true;
+  }
+  answer.services.push_back(service);
+  return Outcome::ok;
+}
+
+void Model::refund(ModelAccount& account, const Question& question, Instant at, Reply& reply) {
+  ExpectedService service;
+  ModelBucket* target = first_of(account, Unit::eur, at);
+  if (target == nullptr) {
+    service.outcome = Outcome::bucket_unknown;
+  } else {
+    target->consumed -= question.refund_micros;
+    target->balance += question.refund_micros;
+    reply.answer.has_cost = true;
+    reply.answer.cost_micros = question.refund_micros;
+  }
+  ModelSession done{.subscriber = question.subscriber, .context = question.context};
+  forgotten_.erase(question.session_id);
+  close(sessions_.insert_or_assign(question.session_id, std::move(done)).first->second, at);
+  reply.has_effect = true;
+  reply.answer.is_event = true;
+  reply.answer.services.push_back(service);
+}
+
+void Model::expire(const std::string& session_id, Instant at) {
+  const auto found = sessions_.find(session_id);
+  if (found == sessions_.end()) fail("a session that is not there expired: {}", session_id);
+  if (!found->second.is_open) fail("a session expired that had ended: {}", session_id);
+  if (found->second.deadline_ns > at.ns) {
+    fail("session {} expired {} ms early", session_id,
+         (found->second.deadline_ns - at.ns) / 1'000'000);
+  }
+  close(found->second, at);
+}
+
+void Model::forget(const std::string& session_id) {
+  auto node = sessions_.extract(session_id);
+  check(!node.empty(), "what is forgotten was there");
+  forgotten_[session_id] = std::move(node.mapped());
+}
+
+bool Model::remember(const std::string& session_id) {
+  auto node = forgotten_.extract(session_id);
+  if (node.empty()) return false;
+  sessions_[session_id] = std::move(node.mapped());
+  return true;
+}
+
+void Model::check_conservation() const {
+  std::map<Unit, i64> put_in;
+  std::map<Unit, i64> there;
+  for (const auto& [number, account] : accounts_) {
+    for (const ModelBucket& one : account.buckets) {
+      put_in[one.terms.unit] += one.put_in;
+      there[one.terms.unit] += one.balance + one.reserved + one.consumed;
+    }
+  }
+  for (const auto& [unit, sum] : put_in_) {
+    if (put_in[unit] != sum || there[unit] != sum) {
+      fail("of {} {} was put in, the buckets say {}, and {} is there", sum, unit_name(unit),
+           put_in[unit], there[unit]);
+    }
+  }
+}
+
+}  // namespace tollgate::sim

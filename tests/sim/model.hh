@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Model: the ledger once more, as small as it can be said, to hold the appliance against.
+//
+// It shares no code with what it judges: plain containers, amounts as numbers, and a tariff of two
+// plans that it knows by heart (tariff_text is the same one for the appliance). It is told what the
+// charge tiles carried out, in which order and when; it says what had to be answered, and what the
+// accounts hold afterwards. A model that was made anew from the operations that survived a crash is
+// the state that recovery has to find.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "ledger/command.hh"
+#include "tests/sim/request.hh"
+
+namespace tollgate::sim {
+
+inline constexpr i64 session_silence_s = 7200;
+inline constexpr i64 closed_linger_s = 3600;
+extern const char* const tariff_text;
+extern const char* const metered_plan;  // money only
+extern const char* const pack_plan;     // octets first, then money
+
+struct ModelBucket {
+  u64 id = 0;
+  ledger::NewBucket terms;  // its amount means nothing here
+  i64 put_in = 0;
+  i64 balance = 0;
+  i64 reserved = 0;
+  i64 consumed = 0;
+};
+
+struct ModelAccount {
+  ledger::AccountRef place;
+  u32 plan = 0;
+  bool is_suspended = false;
+  std::vector<ModelBucket> buckets;  // in the order in which they pay
+};
+
+struct ModelQuota {
+  u32 rating_group = 0;
+  i64 granted = 0;
+  i64 used_by_money = 0;
+  i64 used_by_allowance = 0;
+  i64 cost = 0;
+  struct Hold {
+    u64 bucket;
+    i64 amount;
+  };
+  std::vector<Hold> holds;
+};
+
+struct ModelSession {
+  u32 subscriber = 0;  // the account
+  bool is_open = true;
+  Context context = Context::data;
+  i64 deadline_ns = 0;
+  std::set<u32> updates;  // numbers that were answered
+  std::deque<ExpectedAnswer> answers;
+  std::vector<ModelQuota> quotas;
+};
+
+class Model {
+ public:
+  // A request that a charge tile took. `may_move` false: the journal had no room.
+  struct Reply {
+    ExpectedAnswer answer;
+    bool is_repeated = false;
+    bool has_effect = false;
+  };
+  Reply carry_out(const Question& question, Instant at, bool may_move);
+
+  // A command; `place` is where a new account was put, which is the appliance's to choose.
+  struct CommandReply {
+    Outcome outcome = Outcome::ok;
+    bool has_balance = false;
+    i64 balance = 0;
+    bool has_effect = false;
+  };
+  CommandReply carry_out(const ledger::Command& command, ledger::AccountRef place, Instant at,
+                         bool may_move);
+
+  // A session that ended by its timer. Throws if it may not.
+  void expire(const std::string& session_id, Instant at);
+  // A closed session that the appliance forgot; and one that it knows again after a crash.
+  void forget(const std::string& session_id);
+  bool remember(const std::string& session_id);
+
+  // Accounts by number (the same as their id), sessions by Session-Id.
+  const std::map<u32, ModelAccount>& accounts() const { return accounts_; }
+  const std::map<std::string, ModelSession>& sessions() const { return sessions_; }
+  const std::map<std::string, ModelSession>& forgotten() const { return forgotten_; }
+
+  // What the session that ended last had cost, in micros.
+  i64 last_closing_cost() const { return last_closing_cost_; }
+
+  // Throws if what was put in is not still there, by unit.
+  void check_conservation() const;
+
+ private:
+  enum class Verdict : u8 { absent, free, barred, charged };
+  struct Rule {
+    Verdict verdict = Verdict::absent;
+    bool pays_with_octets = false;
+    i64 setup = 0;
+    i64 price = 0;  // of a block
+    i64 block = 1;
+    i64 granule = 1;
+    i64 grant_size = 0;
+    i64 grant_max = 0;  // 0: no end
+    i64 threshold_percent = 0;
+    u32 validity_s = 0;
+    LastAction last = LastAction::terminate;
+  };
+  static Rule rule_for(u32 plan, Context context, u32 rating_group);
+  static i64 cost_of(const Rule& rule, i64 quantity);
+  struct Payer {
+    std::size_t bucket;
+    i64 available;
+    bool is_money;
+  };
+  struct Payers {
+    std::vector<Payer> all;
+    i64 octets = 0;
+    i64 money = 0;
+    i64 last_money = -1;  // the bucket that may go below zero
+    bool is_cut = false;  // more could pay than were wanted
+  };
+  struct Cover {
+    i64 octets = 0;  // covered by, and their cost as well
+    i64 by_money = 0;
+    i64 cost = 0;
+    i64 missing = 0;
+  };
+  static Cover cover(const Rule& rule, i64 used_by_money, i64 wanted, const Payers& payers,
+                     i64 granule);
+  static Payers find_payers(const ModelAccount& account, const Rule& rule, Instant at,
+                            std::size_t payers_max, const std::vector<ModelQuota::Hold>& held);
+  static void take(ModelAccount& account, const Payers& payers, const Cover& cover,
+                   i64 ModelBucket::*into, std::vector<ModelQuota::Hold>* holds);
+  static void release(ModelAccount& account, ModelQuota& quota);
+  static Outcome settle(ModelAccount& account, const Rule& rule, const AskedService& service,
+                        ModelQuota& quota, Instant at);
+  static void grant(ModelAccount& account, const Rule& rule, const AskedService& service,
+                    ModelQuota& quota, Instant at, ExpectedService& answer);
+  void serve(ModelSession& session, const Question& question, Instant at, ExpectedAnswer& answer);
+  ExpectedService settle_one(ModelSession& session, const Question& question,
+                             const AskedService& service, Instant at);
+  static ModelQuota& quota_of(ModelSession& session, u32 rating_group);
+  Outcome event(const Question& question, Instant at, Reply& reply);
+  void refund(ModelAccount& account, const Question& question, Instant at, Reply& reply);
+  void close(ModelSession& session, Instant at);
+  Outcome account_outcome(u32 subscriber) const;
+  Outcome find_repeated(const ModelSession& session, const Question& question, Reply& reply) const;
+  static ModelBucket& bucket(ModelAccount& account, u64 id);
+  ModelBucket& add_bucket(ModelAccount& account, const ledger::NewBucket& terms);
+  static ModelBucket* same_terms(ModelAccount& account, const ledger::NewBucket& terms);
+  static ModelBucket* first_of(ModelAccount& account, Unit unit, Instant at);
+  void put(ModelBucket& bucket, i64 amount);
+  void command_create(const ledger::Command& command, ledger::AccountRef place,
+                      CommandReply& reply);
+  void command_top_up(ModelAccount& account, const ledger::NewBucket& wanted, CommandReply& reply);
+  void command_adjust(ModelAccount& account, const ledger::Command& command, Instant at,
+                      CommandReply& reply);
+  void command_transfer(ModelAccount& account, const ledger::Command& command, Instant at,
+                        CommandReply& reply);
+  void command_drop(const ledger::Command& command, Instant at, CommandReply& reply);
+
+  std::map<u32, ModelAccount> accounts_;
+  std::map<std::string, ModelSession> sessions_;
+  std::map<std::string, ModelSession> forgotten_;
+  u64 next_bucket_ = 1;
+  i64 last_closing_cost_ = 0;
+  std::map<Unit, i64> put_in_;  // by commands, less what removed accounts took with them
+};
+
+}  // namespace tollgate::sim
