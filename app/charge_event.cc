@@ -4,6 +4,7 @@
 // One-time events (RFC 8506 section 6): debit, refund, check, price. All or nothing for each
 // service.
 
+#include "app/account_counters.hh"
 #include "app/charge.hh"
 #include "app/quota.hh"
 #include "base/check.hh"
@@ -73,7 +74,8 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
   plan.outcome = event_quantity(*found.rule, service, plan.quantity);
   if (plan.outcome != Outcome::ok) return plan;
   if (found.rule->verdict == rating::Verdict::charged && found.rule->step_count != 0 &&
-      rating::price(*found.rule, {}, plan.quantity, plan.cost) != rating::Outcome::ok) {
+      rating::price(*found.rule, with_counters(context, *found.rule, {}), plan.quantity,
+                    plan.cost) != rating::Outcome::ok) {
     plan.outcome = Outcome::amount_overflow;
     return plan;
   }

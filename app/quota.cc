@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "app/account_counters.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
+#include "rating/stretch.hh"
 
 namespace tollgate::app {
 namespace {
@@ -192,8 +194,13 @@ void remember_cost(const rating::Rule& rule, const rating::PaymentSource& source
 
 Outcome debit_coverage(const ChargeContext& context, const rating::Rule& rule, const Payers& payers,
                        const rating::Coverage& coverage, Quota& quota) {
+  CountedUse counted;
   for (u32 i = 0; i < rule.source_count; ++i) {
     const Amount cost = coverage.charge[i].cost;
+    if (rule.source[i].is_money()) {
+      counted.quantity.count += coverage.charge[i].covered.count;
+      counted.money.count += cost.count;
+    }
     if (cost.is_zero()) continue;
     const Outcome outcome = take_from(payers, i, cost, [&](u32 bucket, Amount part) {
       return debit(context.op, {context.shard, bucket}, part);
@@ -203,7 +210,7 @@ Outcome debit_coverage(const ChargeContext& context, const rating::Rule& rule, c
   }
   quota.used_by_money = coverage.after.by_money;
   quota.used_by_allowance = coverage.after.by_allowance;
-  return Outcome::ok;
+  return count_use(context, rule, counted);
 }
 
 // Use beyond what the buckets hold: the money goes below zero. Without money to do so it stays
@@ -236,9 +243,11 @@ Outcome debit_overrun(const ChargeContext& context, const rating::Rule& rule, co
   const rating::PaymentSource& source = rule.source[overrun.source];
   remember_cost(rule, source, overrun.cost, quota);
   const rating::UsageSoFar so_far{.by_money = quota.used_by_money,
-                                  .by_allowance = quota.used_by_allowance};
+                                  .by_allowance = quota.used_by_allowance,
+                                  .counted = {},
+                                  .spent = {}};
   quota.used_by_money = rating::advance(source, so_far, missing).by_money;
-  return Outcome::ok;
+  return count_use(context, rule, {.quantity = missing, .money = {overrun.cost.count}});
 }
 
 // What costs nothing stands in the charging record all the same; money did not pay for it, so it
@@ -305,8 +314,9 @@ void describe_grant(const rating::Rule& rule, Quantity granted, u32 validity_s,
   answer.threshold = threshold_of(rule, granted);
 }
 
-rating::Coverage cover_at_once(const rating::Rule& rule, const Payers& payers, Quantity quantity) {
-  return rating::cover(rule, {.so_far = {},
+rating::Coverage cover_at_once(const ChargeContext& context, const rating::Rule& rule,
+                               const Payers& payers, Quantity quantity) {
+  return rating::cover(rule, {.so_far = with_counters(context, rule, {}),
                               .wanted = quantity,
                               .available = std::span(payers.available).first(rule.source_count)});
 }
@@ -359,6 +369,17 @@ bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Co
               .covered.is_positive();
 }
 
+// Where a grant begins: a grant that is out already has its part of the counters.
+rating::UsageSoFar with_pending(const ChargeContext& context, const rating::Rule& rule,
+                                rating::UsageSoFar so_far, const Quota& quota) {
+  so_far = with_counters(context, rule, so_far);
+  const i64 pending = so_far.by_money.count - quota.used_by_money.count;
+  if (pending > 0 && !add(so_far.counted, Quantity{pending}, so_far.counted)) {
+    so_far.counted = Quantity::max();
+  }
+  return so_far;
+}
+
 // From the clock and the account alone: a run of the simulator comes out the same again.
 u32 jitter_of(const ChargeContext& context, u32 validity_s) {
   const u64 range = u64{validity_s} * context.policy.validity_jitter_percent / 100;
@@ -368,8 +389,10 @@ u32 jitter_of(const ChargeContext& context, u32 validity_s) {
 }
 
 // Validity of a grant: the rule's, but no longer than the buckets live that it leans on; then what
-// follows is paid by others.
-u32 validity_of(const ChargeContext& context, const rating::Rule& rule, const Quota& quota) {
+// follows is paid by others; and no longer than the time band, so that the client reports at its
+// edge.
+u32 validity_of(const ChargeContext& context, const ServiceRule& found, const Quota& quota) {
+  const rating::Rule& rule = *found.rule;
   u32 validity_s = rule.grant.validity_seconds;
   const Second now = context.op.now_second();
   for (u32 i = 0; i < quota.hold_count; ++i) {
@@ -377,7 +400,10 @@ u32 validity_of(const ChargeContext& context, const rating::Rule& rule, const Qu
     if (end <= now) continue;
     if (validity_s == 0 || end - now < validity_s) validity_s = end - now;
   }
-  return validity_s - jitter_of(context, validity_s);
+  validity_s -= jitter_of(context, validity_s);
+  if (found.until == Instant::never()) return validity_s;
+  const i64 edge_s = (found.until - context.op.now()).whole_seconds() + 1;
+  return validity_s == 0 || edge_s < validity_s ? static_cast<u32>(edge_s) : validity_s;
 }
 
 }  // namespace
@@ -396,18 +422,26 @@ UnitKind kind_of(const rating::Rule& rule) {
   return UnitKind::none;
 }
 
-ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {
+rating::RuleKey key_of(const ChargeContext& context, const ChargeService& service) {
   const bool has_group = (service.flags & ledger::service_flag::has_rating_group) != 0;
   const bool has_identifier = (service.flags & ledger::service_flag::has_service_identifier) != 0;
-  ServiceRule found;
-  const rating::RuleKey key{
+  return {
       .plan = context.account().plan,
       .context = context.service_context,
       .rating_group = has_group ? service.rating_group : rating::RuleKey::absent,
-      .service_identifier = has_identifier ? service.service_identifier : rating::RuleKey::absent};
-  if (context.image.find_rule(key, context.op.now(), found.rule) != rating::Found::rule) {
-    return {nullptr, Outcome::rating_failed};
+      .service_identifier = has_identifier ? service.service_identifier : rating::RuleKey::absent,
+      .origin = context.origin,
+      .destination = context.destination,
+      .network = context.network};
+}
+
+ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {
+  rating::Match match;
+  if (context.image.find(key_of(context, service), context.op.now(), match) !=
+      rating::Found::rule) {
+    return {.outcome = Outcome::rating_failed};
   }
+  ServiceRule found{.rule = match.rule, .since = match.since, .until = match.until};
   if (found.rule->verdict == rating::Verdict::barred) found.outcome = Outcome::service_barred;
   return found;
 }
@@ -492,6 +526,47 @@ void release_holds(const ChargeContext& context, Quota& quota) {
   quota.granted = {};
 }
 
+namespace {
+
+// What one rule prices of a report.
+Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
+                       const HeldBuckets& held, Quantity used, Quota& quota) {
+  if (rule.verdict != rating::Verdict::charged) {
+    quota.kind = kind_of(rule);
+    return remember_free(used, quota);
+  }
+  const Payers payers = find_payers(context, rule, Payers::payers_max, held);
+  const rating::UsageSoFar so_far{.by_money = quota.used_by_money,
+                                  .by_allowance = quota.used_by_allowance,
+                                  .counted = {},
+                                  .spent = {}};
+  const rating::Coverage coverage =
+      rating::cover(rule, {.so_far = with_counters(context, rule, so_far),
+                           .wanted = used,
+                           .available = std::span(payers.available).first(rule.source_count)});
+  // All refusals come before the first debit.
+  if (!has_counters(context, rule)) return Outcome::too_busy;
+  Overrun overrun;
+  if (coverage.missing.is_positive()) {
+    const Outcome priced = price_overrun(rule, payers, coverage, overrun);
+    if (priced != Outcome::ok) return priced;
+  }
+  const Outcome outcome = debit_coverage(context, rule, payers, coverage, quota);
+  if (outcome != Outcome::ok || !overrun.is_collected) return outcome;
+  return debit_overrun(context, rule, payers, overrun, coverage.missing, quota);
+}
+
+// When the use that is reported began. Time is used up to the report. Of volume nobody knows; a
+// grant ends with its time band (validity_of), so what is reported just after an edge was used
+// before it.
+Instant begin_of(const ChargeContext& context, const rating::Rule& rule, Quantity used) {
+  constexpr Duration report_delay = Duration::seconds(60);
+  if (rule.meter != rating::Meter::time) return context.op.now() - report_delay;
+  return context.op.now() - Duration::milliseconds(used.count);
+}
+
+}  // namespace
+
 Outcome settle(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
                Quota& quota) {
   const HeldBuckets held = held_buckets(quota);
@@ -504,25 +579,20 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
   if (used.is_negative()) return Outcome::amount_invalid;
   if (used.is_zero()) return Outcome::ok;
-  if (rule.verdict != rating::Verdict::charged) {
-    quota.kind = kind_of(rule);
-    return remember_free(used, quota);
+  Instant at = begin_of(context, rule, used);
+  if (found.since <= at) return settle_stretch(context, rule, held, used, quota);
+  for (;;) {
+    rating::Match match;
+    if (context.image.find(key_of(context, service), at, match) != rating::Found::rule) {
+      return Outcome::rating_failed;
+    }
+    if (match.rule->unit != rule.unit) return Outcome::unit_mismatch;
+    const rating::Stretch stretch = rating::first_stretch(match, at, used);
+    const Outcome outcome = settle_stretch(context, *match.rule, held, stretch.quantity, quota);
+    used.count -= stretch.quantity.count;
+    if (outcome != Outcome::ok || used.is_zero()) return outcome;
+    at = stretch.end;
   }
-
-  const Payers payers = find_payers(context, rule, Payers::payers_max, held);
-  const rating::Coverage coverage = rating::cover(
-      rule, {.so_far = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance},
-             .wanted = used,
-             .available = std::span(payers.available).first(rule.source_count)});
-  // All refusals come before the first debit.
-  Overrun overrun;
-  if (coverage.missing.is_positive()) {
-    const Outcome priced = price_overrun(rule, payers, coverage, overrun);
-    if (priced != Outcome::ok) return priced;
-  }
-  const Outcome outcome = debit_coverage(context, rule, payers, coverage, quota);
-  if (outcome != Outcome::ok || !overrun.is_collected) return outcome;
-  return debit_overrun(context, rule, payers, overrun, coverage.missing, quota);
 }
 
 void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
@@ -545,11 +615,12 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   if (rule.verdict == rating::Verdict::free) {
     answer.flags |= ledger::service_flag::is_free;
     add_granted(wanted, quota);
-    quota.validity_s = validity_of(context, rule, quota);
+    quota.validity_s = validity_of(context, found, quota);
     describe_grant(rule, wanted, quota.validity_s, answer);
     return;
   }
   const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max - quota.hold_count);
+  so_far = with_pending(context, rule, so_far, quota);
   const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
   const rating::Coverage coverage =
       rating::cover(rule, {.so_far = so_far,
@@ -564,7 +635,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   check(answer.outcome == Outcome::ok, "what is free can be held");
   so_far = coverage.after;
   add_granted(coverage.covered, quota);
-  quota.validity_s = validity_of(context, rule, quota);
+  quota.validity_s = validity_of(context, found, quota);
   describe_grant(rule, coverage.covered, quota.validity_s, answer);
   if (payers.is_cut) return;
   if (coverage.missing.is_positive() || is_used_up(rule, payers, coverage, granule)) {
@@ -579,15 +650,16 @@ Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule, Qu
   if (quantity.is_negative()) return Outcome::amount_invalid;
   if (rule.verdict == rating::Verdict::free) return remember_free(quantity, quota);
   const Payers payers = find_payers(context, rule, Payers::payers_max);
-  const rating::Coverage coverage = cover_at_once(rule, payers, quantity);
+  const rating::Coverage coverage = cover_at_once(context, rule, payers, quantity);
   if (coverage.missing.is_positive()) return Outcome::credit_limit_reached;
+  if (!has_counters(context, rule)) return Outcome::too_busy;
   return debit_coverage(context, rule, payers, coverage, quota);
 }
 
 bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity quantity) {
   if (rule.verdict == rating::Verdict::free) return true;
   const Payers payers = find_payers(context, rule, Payers::payers_max);
-  return !cover_at_once(rule, payers, quantity).missing.is_positive();
+  return !cover_at_once(context, rule, payers, quantity).missing.is_positive();
 }
 
 Amount money_left(const ChargeContext& context, Unit currency) {

@@ -17,6 +17,8 @@ namespace tollgate::app {
 struct ServiceRule {
   const rating::Rule* rule = nullptr;
   ledger::Outcome outcome = ledger::Outcome::ok;
+  Instant since = {INT64_MIN};       // when its time band began,
+  Instant until = Instant::never();  // and when another rule counts
 };
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service);
 

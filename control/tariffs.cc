@@ -27,13 +27,14 @@ bool read_file(const std::string& path, std::string& text) {
   return file.good() || file.eof();
 }
 
-// FILE itself, or every *.tariff of FOLDER by name.
+// FILE itself, or every *.tariff and *.prefixes of FOLDER by name.
 std::vector<std::string> files_of(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return {path};
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (entry.path().extension() == ".tariff") files.push_back(entry.path().string());
+    const std::string extension = entry.path().extension();
+    if (extension == ".tariff" || extension == ".prefixes") files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 
@@ -145,6 +146,15 @@ rating::PriceEvent read_price_event(const Json& json) {
   event.service_context = arguments.text("service_context");
   event.rating_group = arguments.number_or("rating_group", rating::RuleKey::absent);
   event.service_identifier = arguments.number_or("service_identifier", rating::RuleKey::absent);
+  constexpr std::array<std::string_view, rating::number_roles> roles = {"from", "to", "network"};
+  for (std::size_t role = 0; role < roles.size(); ++role) {
+    event.numbers[role] = rating::number_key(arguments.text_or(roles[role], ""));
+  }
+  const std::string at = arguments.text_or("at", "");
+  if (!at.empty() && !parse_rfc3339(at, event.at.emplace())) {
+    throw Refused(refusal::bad_request,
+                  "argument 'at': expected a moment, like 2026-12-24T18:00:00+01:00");
+  }
   event.use = read_amounts(json, "use");
   event.have = read_amounts(json, "have");
   if (event.use.empty()) {

@@ -90,6 +90,59 @@ void ImageBuilder::add_service(Service service, std::span<const u64> contexts,
   }
 }
 
+u32 ImageBuilder::add_zone_map(std::string_view name, std::span<const std::string> zones,
+                               const BuiltZones& built) {
+  ZoneMap map;
+  map.index_first = static_cast<u32>(zone_index_.size());
+  map.leaves_first = static_cast<u32>(zone_leaves_.size());
+  map.leaf_count = static_cast<u32>(built.leaves.size());
+  map.zones_first = static_cast<u32>(zone_names_.size());
+  map.zone_count = static_cast<u32>(zones.size());
+  map.digits = built.digits;
+  map.divisor = number_power(number_digits_max - built.digits);
+  map.name = add_text(name);
+  zone_index_.insert(zone_index_.end(), built.index.begin(), built.index.end());
+  zone_leaves_.insert(zone_leaves_.end(), built.leaves.begin(), built.leaves.end());
+  for (const std::string& zone : zones) zone_names_.push_back(add_text(zone));
+  zone_maps_.push_back(map);
+  return static_cast<u32>(zone_maps_.size());
+}
+
+u32 ImageBuilder::add_timeline(const BuiltTimeline& built) {
+  Timeline timeline;
+  timeline.days_first = static_cast<u32>(timeline_days_.size());
+  timeline.edges_first = static_cast<u32>(timeline_edges_.size());
+  timeline.edge_count = static_cast<u32>(built.edges.size());
+  timeline.class_count = static_cast<u32>(built.masks.size());
+  timeline_days_.insert(timeline_days_.end(), built.days.begin(), built.days.end());
+  timeline_edges_.insert(timeline_edges_.end(), built.edges.begin(), built.edges.end());
+  timelines_.push_back(timeline);
+  return static_cast<u32>(timelines_.size());
+}
+
+u32 ImageBuilder::add_counter(const Counter& counter) {
+  const std::vector<u32> key = {counter.id, static_cast<u32>(counter.unit),
+                                static_cast<u32>(counter.period), counter.timeline};
+  const auto [known, is_new] =
+      counter_numbers_.emplace(key, static_cast<u32>(counters_.size()) + 1);
+  if (is_new) counters_.push_back(counter);
+  return known->second;
+}
+
+u32 ImageBuilder::add_classes(std::span<const u16> classes) {
+  std::vector<u16> key(classes.begin(), classes.end());
+  const auto [known, is_new] =
+      class_places_.emplace(std::move(key), static_cast<u32>(classes_.size()));
+  if (is_new) classes_.insert(classes_.end(), classes.begin(), classes.end());
+  return known->second;
+}
+
+u32 ImageBuilder::add_cells(std::span<const u32> cells) {
+  const auto place = static_cast<u32>(cells_.size());
+  cells_.insert(cells_.end(), cells.begin(), cells.end());
+  return place | cells_bit;
+}
+
 std::vector<Service> ImageBuilder::service_table() const {
   std::vector<Service> table(table_size(services_.size()));
   const u64 mask = table.size() - 1;
@@ -109,24 +162,32 @@ std::vector<u8> ImageBuilder::finish() {
   ImageHeader header;
   header.magic = image_magic;
   header.layout = image_layout;
-  header.plans = layout.place(plans_);
-  header.buckets = layout.place(buckets_);
-  header.services = layout.place(services);
-  header.rule_slots = layout.place(slots_);
-  header.rules = layout.place(rules_);
-  header.redirects = layout.place(redirects_);
-  header.texts = layout.place(texts);
+  // Each table twice: where it lies, then its octets.
+  const auto each_table = [&](auto visit) {
+    visit(header.plans, plans_);
+    visit(header.buckets, buckets_);
+    visit(header.services, services);
+    visit(header.rule_slots, slots_);
+    visit(header.rules, rules_);
+    visit(header.redirects, redirects_);
+    visit(header.texts, texts);
+    visit(header.zone_maps, zone_maps_);
+    visit(header.zone_index, zone_index_);
+    visit(header.zone_leaves, zone_leaves_);
+    visit(header.zone_names, zone_names_);
+    visit(header.timelines, timelines_);
+    visit(header.timeline_days, timeline_days_);
+    visit(header.timeline_edges, timeline_edges_);
+    visit(header.classes, classes_);
+    visit(header.cells, cells_);
+    visit(header.counters, counters_);
+  };
+  each_table([&](Extent& extent, const auto& records) { extent = layout.place(records); });
   header.size_bytes = layout.size();
   if (layout.size() > image_size_max) return {};
 
   std::vector<u8> image(layout.size());
-  put(image, header.plans, plans_);
-  put(image, header.buckets, buckets_);
-  put(image, header.services, services);
-  put(image, header.rule_slots, slots_);
-  put(image, header.rules, rules_);
-  put(image, header.redirects, redirects_);
-  put(image, header.texts, texts);
+  each_table([&](const Extent& extent, const auto& records) { put(image, extent, records); });
   header.version = hash64(Bytes(image).subspan(sizeof header));
   std::memcpy(image.data(), &header, sizeof header);
   seal(image);

@@ -19,6 +19,13 @@ class ImageBuilder {
   u16 add_redirect(std::string_view url);  // 0 if there is no room for more
   u32 add_rule(const Rule& rule);          // its index
   void add_plan(Plan plan, std::span<const InitialBucket> buckets);
+  // Numbers from 1 on, as Service and Rule name them.
+  u32 add_zone_map(std::string_view name, std::span<const std::string> zones,
+                   const BuiltZones& built);
+  u32 add_timeline(const BuiltTimeline& built);
+  u32 add_counter(const Counter& counter);        // the same once only
+  u32 add_classes(std::span<const u16> classes);  // the place of the first; the same once only
+  u32 add_cells(std::span<const u32> cells);      // the place of the first, with cells_bit
   // One service under each of `contexts`; `service.context` and the slots fields are set here.
   void add_service(Service service, std::span<const u64> contexts, std::span<const RuleSlot> slots);
 
@@ -36,6 +43,18 @@ class ImageBuilder {
   std::vector<Rule> rules_;
   std::vector<TextRef> redirects_;
   std::map<std::string, u16, std::less<>> redirect_numbers_;
+  std::vector<ZoneMap> zone_maps_;
+  std::vector<u32> zone_index_;
+  std::vector<u64> zone_leaves_;
+  std::vector<TextRef> zone_names_;
+  std::vector<Timeline> timelines_;
+  std::vector<u32> timeline_days_;
+  std::vector<u64> timeline_edges_;
+  std::vector<u16> classes_;
+  std::map<std::vector<u16>, u32> class_places_;
+  std::vector<u32> cells_;
+  std::vector<Counter> counters_;
+  std::map<std::vector<u32>, u32> counter_numbers_;
   std::string texts_;
   std::map<std::string, TextRef, std::less<>> text_refs_;
 };

@@ -36,7 +36,8 @@ void add_folder(const std::string& path, std::vector<TariffText>& texts,
   std::vector<std::filesystem::path> files;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (entry.path().extension() == ".tariff") files.push_back(entry.path());
+    const std::string extension = entry.path().extension();
+    if (extension == ".tariff" || extension == ".prefixes") files.push_back(entry.path());
   }
   if (error) {
     diagnostics.push_back({path, 0, 0, "cannot be listed: " + error.message(), ""});
@@ -69,6 +70,10 @@ Compiled compile(std::span<const TariffText> texts) {
       report.add({file, 0, 0}, "is larger than 64 MiB");
       continue;
     }
+    if (is_prefix_file(texts[file].name)) {
+      parse_prefixes(texts[file], file, syntax, report);
+      continue;
+    }
     const std::vector<Token> tokens = lex(texts[file].text, file, report);
     Parser(tokens, syntax, report).parse_file();
   }
@@ -83,7 +88,7 @@ Compiled compile(std::span<const TariffText> texts) {
     result.image = builder.finish();
     if (result.image.empty()) report.add({}, "makes a tariff image of more than 1 GiB");
   }
-  if (report.is_empty()) verify_examples(syntax.examples, Image(result.image), report);
+  if (report.is_empty()) verify_examples(syntax, Image(result.image), report);
   if (!report.is_empty()) {
     result.diagnostics = report.take();
     result.image.clear();

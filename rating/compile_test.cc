@@ -160,14 +160,16 @@ TEST(CompileTest, EveryMistakeIsToldAndNothingIsLoaded) {
   EXPECT_EQ(
       all,
       "t:3:3: found 'curency', expected a statement of a plan: currency, balance, allowance, "
-      "service, grant, threshold, validity, holding, final (hint: did you mean 'currency'?)\n"
+      "service, timezone, counter, exchange, origin, destination, network, discount, tax, "
+      "grant, threshold, validity, holding, final (hint: did you mean 'currency'?)\n"
       "t:5:10: found 'grup', expected what the rule is for: group N, identifier N or default "
       "(hint: a name of a rule stands in quotes)\n"
       "t:5:19: found 'prise', expected a statement of a rule: meter, price, round, setup, pay, "
-      "grant, threshold, validity, holding, final (hint: did you mean 'price'?)\n"
+      "discount, tax, minimum, cap, limit, steps, restart, grant, threshold, validity, holding, "
+      "final (hint: did you mean 'price'?)\n"
       "t:6:35: found '}', expected a block, such as 1MB, 100KiB, 60s or 1event\n"
-      "t:9:1: found 'exmple', expected a statement of a tariff file: language, plan, example "
-      "(hint: did you mean 'example'?)\n");
+      "t:9:1: found 'exmple', expected a statement of a tariff file: language, plan, example, "
+      "zones, calendar, band, timezone (hint: did you mean 'example'?)\n");
   EXPECT_TRUE(compiled.image.empty());
 }
 

@@ -34,13 +34,33 @@ std::string_view show(Verdict verdict) {
   return "unknown";
 }
 
-PriceEvent event_of(const ExampleText& example) {
+// A moment of an example is what the clock of its plan's time zone shows.
+Instant moment_of(const TariffSyntax& syntax, const ExampleText& example) {
+  TimeZones zones;
+  const PlanText* plan = syntax.find_plan(example.plan->text);
+  const TimeZone* zone = plan == nullptr ? nullptr : zones.find(syntax.timezone_of(*plan));
+  if (zone == nullptr) zone = zones.find("UTC");
+  return Instant::from_seconds(zone->to_utc(*example.local_second));
+}
+
+PriceEvent event_of(const TariffSyntax& syntax, const ExampleText& example) {
   PriceEvent event;
   event.plan = example.plan->text;
   event.service_context = example.service->text;
   if (example.group) event.rating_group = example.group->value;
   if (example.identifier) event.service_identifier = example.identifier->value;
-  for (const AmountText& use : example.use) event.use.push_back({{use.count}, use.unit});
+  if (example.local_second) event.at = moment_of(syntax, example);
+  for (std::size_t role = 0; role < number_roles; ++role) {
+    if (example.numbers[role]) event.numbers[role] = number_key(example.numbers[role]->text);
+  }
+  for (const CountedText& counted : example.counted) {
+    event.counted.push_back({counted.counter.text, {counted.amount.count}});
+  }
+  for (const ExampleText::Use& use : example.use) {
+    event.use.push_back({{use.amount.count}, use.amount.unit});
+    event.after.emplace_back();
+    if (use.after) event.after.back() = Duration::milliseconds(use.after->count);
+  }
   for (const AmountText& have : example.have) event.have.push_back({{have.count}, have.unit});
   return event;
 }
@@ -54,7 +74,8 @@ std::string all_steps(const Explanation& explanation) {
   return text;
 }
 
-void verify(const ExampleText& example, const Image& image, Report& report) {
+void verify(const TariffSyntax& syntax, const ExampleText& example, const Image& image,
+            Report& report) {
   const auto tell = [&](std::string message, std::string hint = {}) {
     report.add(example.at, fmt::format("example \"{}\" {}", example.name, message),
                std::move(hint));
@@ -67,10 +88,14 @@ void verify(const ExampleText& example, const Image& image, Report& report) {
     tell("expects nothing", "add: expect cost 0.10EUR, expect free or expect barred");
     return;
   }
-  const Explanation result = explain(image, event_of(example));
+  const Explanation result = explain(image, event_of(syntax, example));
   const std::string steps = all_steps(result);
   if (!result.is_priced) {
     tell("has no price", steps);
+    return;
+  }
+  if (result.depends_on_time && !example.local_second) {
+    tell("says no moment, but the price depends on it", "for example: at 2026-12-24T18:00");
     return;
   }
   if (example.verdict && *example.verdict != result.verdict) {
@@ -100,8 +125,8 @@ void verify(const ExampleText& example, const Image& image, Report& report) {
 
 }  // namespace
 
-void verify_examples(std::span<const ExampleText> examples, const Image& image, Report& report) {
-  for (const ExampleText& example : examples) verify(example, image, report);
+void verify_examples(const TariffSyntax& syntax, const Image& image, Report& report) {
+  for (const ExampleText& example : syntax.examples) verify(syntax, example, image, report);
 }
 
 }  // namespace tollgate::rating

@@ -10,6 +10,6 @@
 namespace tollgate::rating {
 
 // Every example that does not come out goes to `report`.
-void verify_examples(std::span<const ExampleText> examples, const Image& image, Report& report);
+void verify_examples(const TariffSyntax& syntax, const Image& image, Report& report);
 
 }  // namespace tollgate::rating

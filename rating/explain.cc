@@ -6,10 +6,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/check.hh"
 #include "rating/price.hh"
 #include "rating/services.hh"
+#include "rating/stretch.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -29,43 +31,68 @@ class Explainer {
   void say(fmt::format_string<Args...> format, Args&&... args) {
     result_.steps.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
-  Found find();
+  Found find(Instant at);
   void say_rule();
+  void say_zones();
   void prepare_purse();
+  void prepare_rule();
+  bool use(std::size_t number);
+  bool stretches(Quantity used);
   bool piece(Quantity used);
+  i64& counter(u16 number);
+  void pay(std::size_t source, const Charge& charge);
   void say_charge(const PaymentSource& source, UsageSoFar before, const Charge& charge);
-  void say_money(Quantity before, Quantity after);
+  void say_steps(Quantity before, Quantity after);
+  void say_money(UsageSoFar before, Quantity covered);
   void say_missing(Quantity missing, UsageSoFar so_far);
   void sum_up();
 
   const Image& image_;
   const PriceEvent& event_;
+  Match match_;
   const Rule* rule_ = nullptr;
+  Instant now_;
+  Instant piece_began_;
   UsageSoFar so_far_;
-  std::array<Amount, sources_max> available_{};
-  std::array<Amount, sources_max> cost_{};
+  std::map<Unit, Amount> purse_;
+  bool has_all_money_ = false;
+  std::map<u16, i64> counters_;
   Explanation result_;
 };
 
-Found Explainer::find() {
+Found Explainer::find(Instant at) {
   Found found = Found::no_service;
   for (const u64 context : contexts_of(event_.service_context)) {
-    found = image_.find_rule({.plan = plan_id(event_.plan),
-                              .context = context,
-                              .rating_group = event_.rating_group,
-                              .service_identifier = event_.service_identifier},
-                             {}, rule_);
+    found = image_.find({.plan = plan_id(event_.plan),
+                         .context = context,
+                         .rating_group = event_.rating_group,
+                         .service_identifier = event_.service_identifier,
+                         .origin = event_.numbers[0],
+                         .destination = event_.numbers[1],
+                         .network = event_.numbers[2]},
+                        at, match_);
     if (found != Found::no_service) break;
   }
+  if (match_.until != Instant::never()) result_.depends_on_time = true;
   return found;
+}
+
+void Explainer::say_zones() {
+  constexpr std::array<std::string_view, number_roles> words = {"from", "to", "in"};
+  for (u32 role = 0; role < number_roles; ++role) {
+    const u32 map = match_.service->map[role];
+    if (map == 0) continue;
+    const u32 zone =
+        image_.zone_of(*match_.service, static_cast<NumberRole>(role), event_.numbers[role]);
+    const ZoneMap& zones = image_.zone_maps()[map - 1];
+    say("{} {} (zones {})", words[role], zone == 0 ? "no zone" : image_.zone_name(zones, zone),
+        image_.text(zones.name));
+  }
 }
 
 void Explainer::say_rule() {
   say("rule {} ({}:{}) measures {}", image_.text(rule_->name), image_.text(rule_->file),
       rule_->line, to_text(rule_->meter));
-  result_.rule = image_.text(rule_->name);
-  result_.verdict = rule_->verdict;
-  result_.unit = rule_->unit;
   if (rule_->verdict == Verdict::free) say("it is free: nothing is charged");
   if (rule_->verdict == Verdict::barred) say("it is barred: the service is denied");
   if (rule_->verdict != Verdict::charged) return;
@@ -77,19 +104,44 @@ void Explainer::say_rule() {
 }
 
 void Explainer::prepare_purse() {
-  for (std::size_t i = 0; i < rule_->source_count; ++i) {
-    const PaymentSource& source = rule_->source[i];
-    if (event_.have.empty() && source.is_money()) available_[i] = Amount::max();
-    for (const UnitAmount& have : event_.have) {
-      if (have.unit != source.unit) continue;
-      if (!add(available_[i], have.amount, available_[i])) available_[i] = Amount::max();
-    }
+  has_all_money_ = event_.have.empty();
+  for (const UnitAmount& have : event_.have) {
+    Amount& sum = purse_[have.unit];
+    if (!add(sum, have.amount, sum)) sum = Amount::max();
   }
 }
 
-// The blocks of every step that this piece reaches, then the roundings, as price() does them.
-void Explainer::say_money(Quantity before, Quantity after) {
-  const Unit money = rule_->currency;
+// The rule that match_ found: what there is to pay with, and where its counters stand.
+void Explainer::prepare_rule() {
+  rule_ = match_.rule;
+  for (const PaymentSource& source : rule_->sources()) {
+    if (has_all_money_ && source.is_money()) purse_.emplace(source.unit, Amount::max());
+  }
+  if (rule_->usage_counter != 0) so_far_.counted = {counter(rule_->usage_counter)};
+  if (rule_->money_counter != 0) so_far_.spent = {counter(rule_->money_counter)};
+}
+
+i64& Explainer::counter(u16 number) {
+  const auto [known, is_new] = counters_.try_emplace(number);
+  if (is_new) {
+    const std::string_view name = image_.text(image_.counters()[number - 1].name);
+    for (const PriceEvent::Counted& counted : event_.counted) {
+      if (counted.counter == name) known->second = std::max(counted.amount.count, i64{0});
+    }
+  }
+  return known->second;
+}
+
+// The blocks of every step that this piece reaches, as price() counts them.
+void Explainer::say_steps(Quantity before, Quantity after) {
+  if (rule_->cycle.is_positive()) {
+    const i64 rounds = after.count / rule_->cycle.count;
+    say("    {} whole round(s) of {} at {}", rounds, show(rule_->cycle, rule_->unit),
+        to_text(Amount{rule_->cycle_cost.count}, rule_->currency));
+    after.count -= rounds * rule_->cycle.count;
+    before = {};
+    if (after.is_zero()) return;
+  }
   const auto steps = rule_->steps();
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
@@ -98,7 +150,7 @@ void Explainer::say_money(Quantity before, Quantity after) {
     const Quantity end = is_last ? after : std::min(after, steps[i + 1].start);
     if (!is_last && end <= before) continue;
     const i64 inside = end.count - step.start.count;
-    const std::string price = to_text(Amount{step.price.count}, money);
+    const std::string price = to_text(Amount{step.price.count}, rule_->currency);
     const std::string block = show(step.block, rule_->unit);
     if (rule_->usage_rounding == BlockRounding::exact) {
       say("    from {}: {} at {} per {}, parts of a block by their part",
@@ -111,13 +163,42 @@ void Explainer::say_money(Quantity before, Quantity after) {
     say("    from {}: {} is {} block(s) of {} (rounded {}) at {}", show(step.start, rule_->unit),
         show({inside}, rule_->unit), blocks, block, to_text(rule_->usage_rounding), price);
   }
-  if (rule_->setup_fee.is_positive() && before.is_zero()) {
+}
+
+// Then what becomes of it.
+void Explainer::say_money(UsageSoFar before, Quantity covered) {
+  const Unit money = rule_->currency;
+  const bool is_counted = rule_->usage_counter != 0;
+  const Quantity from = is_counted ? before.counted : before.by_money;
+  if (is_counted) {
+    say("    counter {} stands at {}",
+        image_.text(image_.counters()[rule_->usage_counter - 1].name), show(from, rule_->unit));
+  }
+  Quantity until;
+  if (add(from, covered, until)) say_steps(from, until);
+  if (rule_->setup_fee.is_positive() && before.by_money.is_zero()) {
     say("    setup fee {}", to_text(Amount{rule_->setup_fee.count}, money));
   }
-  const bool is_even = rule_->money_step.count == 1;
-  if (is_even && rule_->usage_rounding != BlockRounding::exact) return;
-  say("    what the session costs is rounded {} to a multiple of {}",
-      to_text(rule_->money_rounding), to_text(Amount{rule_->money_step.count}, money));
+  if (rule_->factor != rule_->factor_by) {
+    say("    times {}/{} for discount and tax", rule_->factor, rule_->factor_by);
+  }
+  const bool is_even = rule_->money_step.count == 1 && rule_->factor_by == 1;
+  if (!is_even || rule_->usage_rounding == BlockRounding::exact) {
+    say("    what the session costs is rounded {} to a multiple of {}",
+        to_text(rule_->money_rounding), to_text(Amount{rule_->money_step.count}, money));
+  }
+  if (rule_->minimum.is_positive()) {
+    say("    at least {} a session", to_text(Amount{rule_->minimum.count}, money));
+  }
+  if (rule_->cap.is_positive()) {
+    say("    at most {} a session", to_text(Amount{rule_->cap.count}, money));
+  }
+  if (rule_->money_counter != 0) {
+    say("    counter {} stands at {} of {}",
+        image_.text(image_.counters()[rule_->money_counter - 1].name),
+        to_text(Amount{before.spent.count}, money),
+        to_text(Amount{rule_->counted_limit.count}, money));
+  }
 }
 
 void Explainer::say_charge(const PaymentSource& source, UsageSoFar before, const Charge& charge) {
@@ -128,10 +209,16 @@ void Explainer::say_charge(const PaymentSource& source, UsageSoFar before, const
     return;
   }
   say("  {} paid with {}", covered, cost);
+  say_money(before, charge.covered);
+  if (source.unit != rule_->currency) {
+    say("    {} for {}, rounded {}", to_text(source.amount, source.unit),
+        to_text(Amount{source.block.count}, rule_->currency), to_text(source.rounding));
+    return;
+  }
   const Quantity after{before.by_money.count + charge.covered.count};
-  say_money(before.by_money, after);
   Money total;
-  if (before.by_money.is_zero() || price(*rule_, {}, after, total) != Outcome::ok) return;
+  if (before.by_money.is_zero() || rule_->usage_counter != 0 || rule_->money_counter != 0) return;
+  if (price(*rule_, {}, after, total) != Outcome::ok) return;
   say("    {} for all {} of the session, less {} for the {} before",
       to_text(Amount{total.count}, source.unit), show(after, rule_->unit),
       to_text(Amount{total.count - charge.cost.count}, source.unit),
@@ -149,18 +236,35 @@ void Explainer::say_missing(Quantity missing, UsageSoFar so_far) {
   }
 }
 
+void Explainer::pay(std::size_t number, const Charge& charge) {
+  const PaymentSource& source = rule_->source[number];
+  purse_[source.unit].count -= charge.cost.count;
+  const auto has_unit = [&](const UnitAmount& cost) { return cost.unit == source.unit; };
+  auto known = std::ranges::find_if(result_.cost, has_unit);
+  if (known == result_.cost.end()) known = result_.cost.insert(known, {{}, source.unit});
+  check(add(known->amount, charge.cost, known->amount),
+        "what was there to pay with can be counted");
+  if (!source.is_money()) return;
+  if (rule_->usage_counter != 0) counter(rule_->usage_counter) += charge.covered.count;
+  if (rule_->money_counter != 0) counter(rule_->money_counter) += charge.cost.count;
+}
+
+// What one rule prices.
 bool Explainer::piece(Quantity used) {
-  say("use of {}", show(used, rule_->unit));
-  const std::span<const Amount> available(available_.data(), rule_->source_count);
+  std::array<Amount, sources_max> available{};
+  for (std::size_t i = 0; i < rule_->source_count; ++i) {
+    available[i] = purse_[rule_->source[i].unit];
+  }
   const Coverage coverage =
-      cover(*rule_, {.so_far = so_far_, .wanted = used, .available = available});
+      cover(*rule_, {.so_far = so_far_,
+                     .wanted = used,
+                     .available = std::span(available).first(rule_->source_count)});
   UsageSoFar before = so_far_;
   for (std::size_t i = 0; i < rule_->source_count; ++i) {
     const Charge& charge = coverage.charge[i];
     if (charge.covered.is_positive()) say_charge(rule_->source[i], before, charge);
-    before = advance(rule_->source[i], before, charge.covered);
-    available_[i].count -= charge.cost.count;
-    check(add(cost_[i], charge.cost, cost_[i]), "what was there to pay with can be counted");
+    before = advance(rule_->source[i], before, charge);
+    pay(i, charge);
   }
   so_far_ = coverage.after;
   if (coverage.missing.is_positive()) say_missing(coverage.missing, so_far_);
@@ -168,11 +272,55 @@ bool Explainer::piece(Quantity used) {
          add(result_.missing, coverage.missing, result_.missing);
 }
 
+// A piece, cut where the rule changes. Time is used without a gap, so it is known where that is.
+bool Explainer::stretches(Quantity used) {
+  do {
+    if (find(now_) != Found::rule) {
+      say("no price from {} on", to_rfc3339(now_));
+      return false;
+    }
+    if (match_.rule != rule_) {
+      say("from {} on", to_rfc3339(now_));
+      rule_ = match_.rule;
+      say_rule();
+    }
+    prepare_rule();
+    if (rule_->unit != result_.unit) {
+      say("no price: the rule measures {}", unit_name(rule_->unit));
+      return false;
+    }
+    const Stretch stretch = first_stretch(match_, now_, used);
+    if (!piece(stretch.quantity)) return false;
+    used.count -= stretch.quantity.count;
+    now_ = stretch.end;
+  } while (used.is_positive());
+  return true;
+}
+
+bool Explainer::use(std::size_t number) {
+  const UnitAmount& use = event_.use[number];
+  if (use.unit != result_.unit) {
+    say("no price: {} was used, but the rule measures {}", to_text(use.amount, use.unit),
+        unit_name(result_.unit));
+    return false;
+  }
+  if (number < event_.after.size() && event_.after[number]) {
+    now_ = piece_began_ + *event_.after[number];
+  }
+  piece_began_ = now_;
+  if (use.amount.is_negative()) {
+    say("no price: the quantities are negative or more than can be counted");
+    return false;
+  }
+  say("use of {}", to_text(use.amount, use.unit));
+  if (stretches({use.amount.count})) return true;
+  say("no price: the quantities are negative or more than can be counted");
+  return false;
+}
+
 void Explainer::sum_up() {
   std::string total;
-  for (std::size_t i = 0; i < rule_->source_count; ++i) {
-    const UnitAmount cost{cost_[i], rule_->source[i].unit};
-    result_.cost.push_back(cost);
+  for (const UnitAmount& cost : result_.cost) {
     if (cost.amount.is_zero()) continue;
     total += fmt::format("{}{}", total.empty() ? "" : " and ", to_text(cost.amount, cost.unit));
   }
@@ -180,25 +328,25 @@ void Explainer::sum_up() {
 }
 
 Explanation Explainer::run() {
-  const Found found = find();
+  now_ = event_.at.value_or(Instant{});
+  const Found found = find(now_);
   if (found != Found::rule) {
     say("no price: {} (plan {}, service {})", to_text(found), event_.plan, event_.service_context);
     return result_;
   }
+  rule_ = match_.rule;
+  result_.rule = image_.text(rule_->name);
+  result_.verdict = rule_->verdict;
+  result_.unit = rule_->unit;
+  for (const PaymentSource& source : rule_->sources()) result_.cost.push_back({{}, source.unit});
   say_rule();
+  say_zones();
   prepare_purse();
-  bool is_counted = true;
-  for (const UnitAmount& use : event_.use) {
-    if (use.unit != rule_->unit) {
-      say("no price: {} was used, but the rule measures {}", to_text(use.amount, use.unit),
-          unit_name(rule_->unit));
-      return result_;
-    }
-    is_counted = is_counted && !use.amount.is_negative() && piece({use.amount.count});
+  for (std::size_t i = 0; i < event_.use.size(); ++i) {
+    if (!use(i)) return result_;
   }
-  if (rule_->verdict == Verdict::charged) sum_up();
-  if (!is_counted) say("no price: the quantities are negative or more than can be counted");
-  result_.is_priced = is_counted;
+  if (result_.verdict == Verdict::charged) sum_up();
+  result_.is_priced = true;
   return result_;
 }
 

@@ -7,6 +7,8 @@
 // For tools: allocates.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +28,17 @@ struct PriceEvent {
   std::string service_context;  // "32251@3gpp.org", or a name of the language: "data"
   u64 rating_group = RuleKey::absent;
   u64 service_identifier = RuleKey::absent;
-  std::vector<UnitAmount> use;   // in the service's unit
+  std::optional<Instant> at;  // when it begins; needed where the price depends on it
+  std::array<u64, number_roles> numbers{number_absent, number_absent, number_absent};
+  std::vector<UnitAmount> use;  // in the service's unit
+  // When each piece began, after the one before it; without it time goes on without a gap, and
+  // all else is used at once.
+  std::vector<std::optional<Duration>> after;
+  struct Counted {
+    std::string counter;
+    Amount amount;
+  };
+  std::vector<Counted> counted;  // what counters stand at; others at 0
   std::vector<UnitAmount> have;  // empty: as much money as it takes, and no allowance
 };
 
@@ -37,6 +49,7 @@ struct Explanation {
   Quantity covered;                // of all pieces
   Quantity missing;                // what nothing could pay for
   Unit unit = Unit::none;          // of the two above
+  bool depends_on_time = false;    // at another moment it would be another rule
   std::vector<UnitAmount> cost;    // by unit, in the order of payment
   std::vector<std::string> steps;  // sentences for people
 };

@@ -20,6 +20,10 @@ u32 plan_id(std::string_view name) {
   return crc32c(as_bytes(name));
 }
 
+u32 counter_id(std::string_view name) {
+  return crc32c(as_bytes(name));
+}
+
 u64 context_key(std::string_view service_context_id) {
   constexpr std::string_view domain = "@3gpp.org";
   if (service_context_id.ends_with(domain)) {
@@ -69,6 +73,12 @@ std::string_view to_text(ImageFault fault) {
       return "bad_rule";
     case ImageFault::bad_redirect:
       return "bad_redirect";
+    case ImageFault::bad_zones:
+      return "bad_zones";
+    case ImageFault::bad_timeline:
+      return "bad_timeline";
+    case ImageFault::bad_counter:
+      return "bad_counter";
   }
   return "unknown";
 }
@@ -102,7 +112,7 @@ const Service* Image::find_service(u32 plan, u64 context) const {
   }
 }
 
-const Rule* Image::find_slot(const Service& service, const RuleSlot& key) const {
+const RuleSlot* Image::find_slot(const Service& service, const RuleSlot& key) const {
   const std::span<const RuleSlot> slots =
       rule_slots().subspan(service.slots_first, service.slots_count);
   const u64 mask = slots.size() - 1;
@@ -111,42 +121,140 @@ const Rule* Image::find_slot(const Service& service, const RuleSlot& key) const 
     if (slot.shape == 0) return nullptr;
     if (slot.shape == key.shape && slot.rating_group == key.rating_group &&
         slot.service_identifier == key.service_identifier) {
-      return &rules()[slot.rule];
+      return &slot;
     }
   }
 }
 
-Found Image::find_rule(const RuleKey& key, Instant, const Rule*& rule) const {
+u64 Image::number_of(const RuleKey& key, NumberRole role) {
+  switch (role) {
+    case NumberRole::origin:
+      return key.origin;
+    case NumberRole::destination:
+      return key.destination;
+    case NumberRole::network:
+      return key.network;
+  }
+  return number_absent;
+}
+
+ZoneTables Image::zone_tables(const ZoneMap& map) const {
+  return {table<u32>(header().zone_index).subspan(map.index_first, number_power(map.digits) + 1),
+          table<u64>(header().zone_leaves).subspan(map.leaves_first, map.leaf_count), map.divisor};
+}
+
+std::string_view Image::zone_name(const ZoneMap& map, u32 zone) const {
+  if (zone == 0 || zone > map.zone_count) return {};
+  return text(table<TextRef>(header().zone_names)[map.zones_first + zone - 1]);
+}
+
+u32 Image::zone_of(const Service& service, NumberRole role, u64 key) const {
+  const u32 map = service.map[static_cast<u32>(role)];
+  return map == 0 ? 0 : rating::zone_of(zone_tables(zone_maps()[map - 1]), key);
+}
+
+TimelineTables Image::timeline_tables(const Timeline& timeline) const {
+  return {table<u32>(header().timeline_days).subspan(timeline.days_first, timeline_days),
+          table<u64>(header().timeline_edges).subspan(timeline.edges_first, timeline.edge_count)};
+}
+
+Instant Image::period_end(const Counter& counter, Instant at) const {
+  if (counter.timeline == 0) return Instant::never();
+  const Timeline& timeline = table<Timeline>(header().timelines)[counter.timeline - 1];
+  return class_at(timeline_tables(timeline), at).until;
+}
+
+Image::Conditions Image::conditions_of(const Where& where) const {
+  const Service& service = *where.service;
+  Conditions conditions;
+  if (!service.has_conditions()) return conditions;
+  for (u32 role = 0; role < number_roles; ++role) {
+    u32 number = 0;
+    if (service.map[role] != 0) {
+      const auto as_role = static_cast<NumberRole>(role);
+      const u32 zone = zone_of(service, as_role, number_of(where.key, as_role));
+      number = table<u16>(header().classes)[service.classes_first[role] + zone];
+    }
+    conditions.cell = conditions.cell * service.class_count[role] + number;
+  }
+  conditions.cell *= service.band_count;
+  if (service.timeline != 0) {
+    const Timeline& timeline = table<Timeline>(header().timelines)[service.timeline - 1];
+    conditions.time = class_at(timeline_tables(timeline), where.at);
+  }
+  return conditions;
+}
+
+const Rule* Image::resolve(u32 place, const Conditions& conditions) const {
+  if ((place & cells_bit) == 0) return &rules()[place];
+  const u32 cell = (place & ~cells_bit) + conditions.cell + conditions.time.number;
+  const u32 rule = table<u32>(header().cells)[cell];
+  return rule == 0 ? nullptr : &rules()[rule - 1];
+}
+
+const Rule* Image::choose(const Where& where, const Conditions& conditions) const {
+  const Service& service = *where.service;
+  const RuleKey& key = where.key;
+  const bool is_group_given = key.rating_group <= 0xffffffff;
+  const bool has_group = is_group_given || service.default_group_known != 0;
+  const bool has_identifier = key.service_identifier <= 0xffffffff;
+  const u32 group = is_group_given ? static_cast<u32>(key.rating_group) : service.default_group;
+  const u32 identifier = has_identifier ? static_cast<u32>(key.service_identifier) : 0;
+
+  u32 shapes = service.shapes;
+  if (!has_group) shapes &= RuleSlot::by_identifier;
+  if (!has_identifier) shapes &= RuleSlot::by_group;
+  const Rule* found = nullptr;
+  const auto look = [&](const RuleSlot& slot_key) {
+    if (found != nullptr || (shapes & slot_key.shape) == 0) return;
+    const RuleSlot* slot = find_slot(service, slot_key);
+    if (slot != nullptr) found = resolve(slot->rule, conditions);
+  };
+  look({group, identifier, RuleSlot::by_both, 0});
+  if (is_group_given) look({group, 0, RuleSlot::by_group, 0});
+  look({0, identifier, RuleSlot::by_identifier, 0});
+  if (!is_group_given) look({group, 0, RuleSlot::by_group, 0});
+  if (found != nullptr || service.default_rule == 0) return found;
+  if ((service.default_rule & cells_bit) != 0) return resolve(service.default_rule, conditions);
+  return &rules()[service.default_rule - 1];
+}
+
+// Edges at which this request keeps its rule are none for it. Looks a day or so ahead: a client
+// that is told an edge too early asks again, and is told the next.
+void Image::extend(const Where& where, Conditions conditions, Match& match) const {
+  constexpr int edges_max = 8;
+  const Timeline& timeline = table<Timeline>(header().timelines)[where.service->timeline - 1];
+  const TimelineTables tables = timeline_tables(timeline);
+  match.until = conditions.time.until;
+  for (int i = 0; i < edges_max; ++i) {
+    conditions.time = class_at(tables, match.until);
+    if (choose(where, conditions) != match.rule) return;
+    match.until = conditions.time.until;
+  }
+}
+
+Found Image::find(const RuleKey& key, Instant at, Match& match) const {
   // Plan 0 marks empty slots, so it must not be looked for.
   const Service* service = key.plan == 0 ? nullptr : find_service(key.plan, key.context);
   if (service == nullptr)
     return find_plan(key.plan) == nullptr ? Found::no_plan : Found::no_service;
-  const bool is_group_given = key.rating_group <= 0xffffffff;
-  const bool has_group = is_group_given || service->default_group_known != 0;
-  const bool has_identifier = key.service_identifier <= 0xffffffff;
-  const u32 group = is_group_given ? static_cast<u32>(key.rating_group) : service->default_group;
-  const u32 identifier = has_identifier ? static_cast<u32>(key.service_identifier) : 0;
+  const Where where{service, key, at};
+  const Conditions conditions = conditions_of(where);
+  match.service = service;
+  match.rule = choose(where, conditions);
+  match.until = Instant::never();
+  match.since = conditions.time.since;
+  if (service->timeline != 0) extend(where, conditions, match);
+  return match.rule == nullptr ? Found::no_rule : Found::rule;
+}
 
-  u32 shapes = service->shapes;
-  if (!has_group) shapes &= RuleSlot::by_identifier;
-  if (!has_identifier) shapes &= RuleSlot::by_group;
-  const Rule* found = nullptr;
-  if ((shapes & RuleSlot::by_both) != 0) {
-    found = find_slot(*service, {group, identifier, RuleSlot::by_both, 0});
-  }
-  if (found == nullptr && is_group_given && (shapes & RuleSlot::by_group) != 0) {
-    found = find_slot(*service, {group, 0, RuleSlot::by_group, 0});
-  }
-  if (found == nullptr && (shapes & RuleSlot::by_identifier) != 0) {
-    found = find_slot(*service, {0, identifier, RuleSlot::by_identifier, 0});
-  }
-  if (found == nullptr && !is_group_given && (shapes & RuleSlot::by_group) != 0) {
-    found = find_slot(*service, {group, 0, RuleSlot::by_group, 0});
-  }
-  if (found == nullptr) {
-    if (service->default_rule == 0) return Found::no_rule;
-    found = &rules()[service->default_rule - 1];
-  }
+Found Image::find_rule(const RuleKey& key, Instant at, const Rule*& rule) const {
+  const Service* service = key.plan == 0 ? nullptr : find_service(key.plan, key.context);
+  if (service == nullptr)
+    return find_plan(key.plan) == nullptr ? Found::no_plan : Found::no_service;
+  const Where where{service, key, at};
+  const Rule* found = choose(where, conditions_of(where));
+  if (found == nullptr) return Found::no_rule;
   rule = found;
   return Found::rule;
 }
@@ -163,6 +271,30 @@ void Image::prefetch_rule(const RuleKey& key) const {
   const RuleSlot slot{static_cast<u32>(group), 0, RuleSlot::by_group, 0};
   __builtin_prefetch(
       &rule_slots()[service->slots_first + (rule_slot(slot) & (service->slots_count - 1))]);
+}
+
+void Image::prefetch_zone_index(const RuleKey& key) const {
+  const Service* service = key.plan == 0 ? nullptr : find_service(key.plan, key.context);
+  if (service == nullptr) return;
+  for (u32 role = 0; role < number_roles; ++role) {
+    if (service->map[role] == 0) continue;
+    const ZoneMap& map = zone_maps()[service->map[role] - 1];
+    rating::prefetch_zone_index(zone_tables(map), number_of(key, static_cast<NumberRole>(role)));
+  }
+}
+
+void Image::prefetch_zones(const RuleKey& key) const {
+  const Service* service = key.plan == 0 ? nullptr : find_service(key.plan, key.context);
+  if (service == nullptr) return;
+  for (u32 role = 0; role < number_roles; ++role) {
+    if (service->map[role] == 0) continue;
+    const ZoneMap& map = zone_maps()[service->map[role] - 1];
+    const ZoneTables tables = zone_tables(map);
+    const u64 number = number_of(key, static_cast<NumberRole>(role));
+    if (number >= number_key_end) continue;
+    // Where no stretch begins in this place or behind it, that is one past the last.
+    __builtin_prefetch(tables.leaves.data() + tables.index[number / tables.divisor]);
+  }
 }
 
 const Plan* Image::find_plan(u32 id) const {

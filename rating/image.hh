@@ -9,12 +9,18 @@
 // to one.
 //
 //   header | plans | initial buckets | services | rule slots | rules | redirects | texts
+//          | zone maps, their index, leaves and names | timelines, their days and edges
+//          | classes | cells | counters
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
 // by (plan, service context), then its rule by rating group and service identifier: two cache
 // lines, then the rule. The most particular rule wins:
 //
 //   group and identifier  >  group  >  identifier  >  the service's default
+//
+// Where rules ask for zones or time bands, the service says in which maps and which timeline; the
+// zone of each number and the time become small classes, and these the place of a cell that names
+// the rule. So a slot with conditions costs one word more, however many rules share it.
 //
 // A request without Rating-Group is taken for the service's default group, if it states one; then
 // an identifier that was sent goes before a group that was not.
@@ -30,17 +36,22 @@
 #include "base/amount.hh"
 #include "base/time.hh"
 #include "base/types.hh"
+#include "rating/number.hh"
 #include "rating/rule.hh"
+#include "rating/timeline.hh"
+#include "rating/zone_map.hh"
 
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 1;
+inline constexpr u32 image_layout = 2;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
 // The number of a plan's name. It is stored with accounts: it never changes. 0 is no plan.
 u32 plan_id(std::string_view name);
+// The same for counters.
+u32 counter_id(std::string_view name);
 
 // The number of a Service-Context-Id. Of 3GPP's, `[ext.][mnc.mcc.][release.]32251@3gpp.org`, only
 // the specification counts: all of its releases and prefixes are one service. Any other text counts
@@ -66,6 +77,16 @@ struct ImageHeader {
   Extent rules;
   Extent redirects;  // TextRef: where final units redirect to; their numbers begin at 1
   Extent texts;      // octets
+  Extent zone_maps;
+  Extent zone_index;   // u32
+  Extent zone_leaves;  // u64
+  Extent zone_names;   // TextRef
+  Extent timelines;
+  Extent timeline_days;   // u32
+  Extent timeline_edges;  // u64
+  Extent classes;         // u16: of each zone of a map, as a service tells them apart
+  Extent cells;           // u32: index of a rule + 1, or 0
+  Extent counters;
 };
 
 // A bucket that an account is given when it is made.
@@ -85,6 +106,21 @@ struct Plan {
   Extent buckets;  // .offset is the index of the first in the image's buckets
 };
 
+// What an account counts over its sessions: a quantity or money, begun anew with each period.
+struct Counter {
+  u32 id = 0;  // counter_id of its name: it is stored with accounts
+  Unit unit = Unit::none;
+  Period period = Period::ever;
+  u8 zero = 0;
+  u32 timeline = 0;  // where the periods begin: index + 1, 0: never
+  u32 zero1 = 0;
+  TextRef name;
+};
+
+// What rules ask of a number: who calls, who is called, in which network.
+enum class NumberRole : u8 { origin, destination, network };
+inline constexpr u32 number_roles = 3;
+
 // One service of one plan; plan 0 marks an empty slot.
 struct Service {
   u64 context = 0;
@@ -92,11 +128,20 @@ struct Service {
   u32 shapes = 0;        // which kinds of rule slots there are: bits of RuleSlot::shape
   u32 slots_first = 0;   // index into rule_slots
   u32 slots_count = 0;   // a power of two, or 0
-  u32 default_rule = 0;  // index + 1, 0: none
+  u32 default_rule = 0;  // index + 1, or a place of cells; 0: none
   u32 default_group_known = 0;
   u32 default_group = 0;  // what a request without Rating-Group is taken for
-  u32 zero = 0;
+  u32 timeline = 0;       // index + 1, 0: no rule asks for the time
   TextRef name;
+  u32 map[number_roles] = {};            // index + 1, 0: no rule asks for that number
+  u32 classes_first[number_roles] = {};  // into classes: by zone
+  u16 class_count[number_roles] = {1, 1, 1};
+  u16 band_count = 1;
+
+  bool has_conditions() const { return (map[0] | map[1] | map[2] | timeline) != 0; }
+  u32 cell_count() const {
+    return u32{class_count[0]} * class_count[1] * class_count[2] * band_count;
+  }
 };
 
 // Shape 0 marks an empty slot.
@@ -108,8 +153,12 @@ struct RuleSlot {
   u32 rating_group = 0;
   u32 service_identifier = 0;
   u32 shape = 0;
-  u32 rule = 0;  // index
+  u32 rule = 0;  // index, or where its cells begin with cells_bit
 };
+
+// Marks the place of a row of cells, where else the number of a rule stands.
+inline constexpr u32 cells_bit = u32{1} << 31;
+inline constexpr u32 cells_max = 1 << 20;  // of one rule slot
 
 // Why an image is refused.
 enum class ImageFault : u8 {
@@ -127,6 +176,9 @@ enum class ImageFault : u8 {
   bad_rule_slot,
   bad_rule,
   bad_redirect,
+  bad_zones,
+  bad_timeline,
+  bad_counter,
 };
 std::string_view to_text(ImageFault fault);
 
@@ -154,6 +206,20 @@ struct RuleKey {
   u64 context = 0;                  // context_key
   u64 rating_group = absent;        // 32 bits, or absent
   u64 service_identifier = absent;  // 32 bits, or absent
+  u64 origin = number_absent;       // number_key of who calls,
+  u64 destination = number_absent;  // of who is called,
+  u64 network = number_absent;      // of MCC and MNC of the serving network
+};
+
+// What find met.
+struct Match {
+  const Rule* rule = nullptr;
+  const Service* service = nullptr;
+  // From then on the same request gets another rule, or none: Tariff-Time-Change.
+  Instant until = Instant::never();
+  // When the time band of the service began: what a client reports as used before the change was
+  // used before this.
+  Instant since = {INT64_MIN};
 };
 
 // Fetches a rule that was found into the cache; find_rule does not read it.
@@ -174,14 +240,18 @@ class Image {
   bool is_loaded() const { return base_ != nullptr; }
   u64 version() const { return header().version; }
 
-  // The rule for a request at the moment `at`; sets `rule` only if one is found. (Today no rule
-  // depends on the moment: it is here for time bands.)
+  // The rule for a request at the moment `at`; sets `rule` only if one is found.
   [[nodiscard]] Found find_rule(const RuleKey& key, Instant at, const Rule*& rule) const;
+  // The same, and until when it counts.
+  [[nodiscard]] Found find(const RuleKey& key, Instant at, Match& match) const;
 
   // For a burst of requests, each for all of them before the next: prefetch_service, prefetch_rule,
   // find_rule with prefetch(*rule), and then the prices.
   void prefetch_service(u32 plan, u64 context) const;
   void prefetch_rule(const RuleKey& key) const;
+  // Between the two, where numbers count: first the index of the zones, then their leaves.
+  void prefetch_zone_index(const RuleKey& key) const;
+  void prefetch_zones(const RuleKey& key) const;
 
   const Plan* find_plan(u32 id) const;  // nullptr if there is none
   std::span<const Plan> plans() const { return table<Plan>(header().plans); }
@@ -189,6 +259,15 @@ class Image {
   std::span<const Service> services() const { return table<Service>(header().services); }
   std::span<const RuleSlot> rule_slots() const { return table<RuleSlot>(header().rule_slots); }
   std::span<const Rule> rules() const { return table<Rule>(header().rules); }
+  std::span<const Counter> counters() const { return table<Counter>(header().counters); }
+  std::span<const ZoneMap> zone_maps() const { return table<ZoneMap>(header().zone_maps); }
+  ZoneTables zone_tables(const ZoneMap& map) const;
+  // The name of a zone; empty for 0.
+  std::string_view zone_name(const ZoneMap& map, u32 zone) const;
+  // The zone of a number as the service sees it; 0 also if it asks for none.
+  u32 zone_of(const Service& service, NumberRole role, u64 key) const;
+  // When the period of a counter that holds `at` ends.
+  Instant period_end(const Counter& counter, Instant at) const;
   // The number of a rule of this image, to be remembered with a session.
   u32 rule_index(const Rule& rule) const { return static_cast<u32>(&rule - rules().data()); }
   std::string_view text(TextRef ref) const;
@@ -201,8 +280,25 @@ class Image {
   std::span<const Record> table(Extent extent) const {
     return {reinterpret_cast<const Record*>(base_ + extent.offset), extent.count};
   }
+  // The cells that a request's numbers lead to, and its time.
+  struct Conditions {
+    u32 cell = 0;  // of the first band
+    TimeClass time;
+  };
+  struct Where {
+    const Service* service;
+    const RuleKey& key;
+    Instant at;
+  };
   const Service* find_service(u32 plan, u64 context) const;
-  const Rule* find_slot(const Service& service, const RuleSlot& key) const;
+  const RuleSlot* find_slot(const Service& service, const RuleSlot& key) const;
+  Conditions conditions_of(const Where& where) const;
+  // The rule behind a slot's `rule`, or nullptr: an empty cell.
+  const Rule* resolve(u32 place, const Conditions& conditions) const;
+  const Rule* choose(const Where& where, const Conditions& conditions) const;
+  void extend(const Where& where, Conditions conditions, Match& match) const;
+  TimelineTables timeline_tables(const Timeline& timeline) const;
+  static u64 number_of(const RuleKey& key, NumberRole role);
 
   const u8* base_ = nullptr;
 };

@@ -18,7 +18,15 @@ namespace tollgate::rating {
 namespace {
 
 std::vector<u8> good_image() {
-  const TariffText text{"f", R"(plan p { currency EUR; balance 1EUR; allowance 1GiB
+  // No time band: a timeline is so large that the fuzzer would meet little else (image_test.cc).
+  const TariffText text{"f", R"(zones z { zone a 46, 4670; zone b 47, 470000000000001 }
+plan p { currency EUR; balance 1EUR; allowance 1GiB
+counter used octets; counter spent EUR; tax 25% exclusive; exchange 1USD 0.92EUR half_up
+service voice { destination z; origin z; rule default to a { price 1EUR per 1s
+  minimum 2EUR; cap 9EUR }
+  rule default to b from a { pay with USD then EUR; price 1EUR per 1s } rule default free }
+service mms { meter volume; rule default { steps by used; limit 5EUR by spent
+  price first 10MB 0.01EUR per 1MB then free; restart after 20MB } }
 service data { default group 1
   rule group 1 identifier 2 free { final redirect "http://x/" }
   rule group 1 { pay with octets then EUR; setup 0.01EUR; round money half_even to 0.01EUR
@@ -39,7 +47,7 @@ void use(const Image& image, const Rule& rule) {
   (void)grant_threshold(rule.grant, size);
   for (const i64 scale : {i64{1}, i64{1'000'000}, i64{1} << 40, INT64_MAX}) {
     const std::array<Amount, sources_max> available{Amount{scale}, {scale / 3}, {scale}, {scale}};
-    const Wish wish{.so_far = {{scale / 7}, {scale / 5}},
+    const Wish wish{.so_far = {{scale / 7}, {scale / 5}, {scale / 3}, {scale / 11}},
                     .wanted = {scale},
                     .available = std::span(available).first(rule.source_count),
                     .granule = {3}};
@@ -74,7 +82,10 @@ extern "C" int LLVMFuzzerTestOneInput(const tollgate::u8* data, std::size_t size
     (void)image.buckets(plan);
     for (const u64 group : {u64{0}, u64{1}, RuleKey::absent}) {
       for (const u64 identifier : {u64{2}, u64{3}, RuleKey::absent}) {
-        const RuleKey key{plan.id, 32251, group, identifier};
+        const RuleKey key{.plan = plan.id,
+                          .context = 32251,
+                          .rating_group = group,
+                          .service_identifier = identifier};
         const Rule* rule = nullptr;
         image.prefetch_service(key.plan, key.context);
         image.prefetch_rule(key);
@@ -82,6 +93,17 @@ extern "C" int LLVMFuzzerTestOneInput(const tollgate::u8* data, std::size_t size
       }
     }
   }
+  for (const char* number : {"46701", "470000000000001", "47", "9", ""}) {
+    const Rule* rule = nullptr;
+    const RuleKey key{.plan = image.plans().empty() ? 1 : image.plans()[0].id,
+                      .context = 32260,
+                      .origin = number_key("4670"),
+                      .destination = number_key(number)};
+    image.prefetch_zone_index(key);
+    image.prefetch_zones(key);
+    if (image.find_rule(key, {}, rule) == Found::rule) use(image, *rule);
+  }
+  for (const Counter& counter : image.counters()) (void)image.period_end(counter, {});
   for (const Rule& rule : image.rules()) use(image, rule);
   return 0;
 }

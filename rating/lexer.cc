@@ -17,6 +17,9 @@ bool is_letter(char c) {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
+bool joins_digits(char c) {  // of a date, or of hours
+  return c == '-' || c == ':';
+}
 bool is_word_part(char c) {
   return is_letter(c) || is_digit(c) || c == '-';
 }
@@ -79,6 +82,11 @@ class Lexer {
     while (is_digit(peek(length)) || (peek(length) == '.' && is_digit(peek(length + 1)))) ++length;
     if (peek(length) == '%') {
       ++length;
+    } else if (joins_digits(peek(length)) && is_digit(peek(length + 1))) {
+      while (is_digit(peek(length)) ||
+             ((joins_digits(peek(length)) || peek(length) == 'T') && is_digit(peek(length + 1)))) {
+        ++length;
+      }
     } else {
       while (is_letter(peek(length)) || is_digit(peek(length))) ++length;
     }

@@ -25,7 +25,8 @@ struct Place {
 struct Token {
   enum class Kind : u8 {
     word,    // letter, then letters, digits, '_' and '-'
-    number,  // digits with at most one point, with what is written onto it: 10, 0.01EUR, 20%
+    number,  // digits with at most one point, with what is written onto it: 10, 0.01EUR, 20%;
+             // also dates and hours: 2026-12-24, 12-24, 2026-12-24T18:00, 20:00-06:00
     text,    // "...", `text` is what is between
     symbol,  // { } , ;
     newline,
@@ -49,6 +50,7 @@ class Report {
 
   void add(Place at, std::string message, std::string hint = {});
   bool is_empty() const { return diagnostics_.empty(); }
+  std::size_t count() const { return diagnostics_.size(); }
   // In the order of files, lines and columns.
   std::vector<Diagnostic> take();
   // "demo.tariff:12"

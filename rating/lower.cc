@@ -9,6 +9,7 @@
 #include <map>
 #include <tuple>
 
+#include "rating/lower_conditions.hh"
 #include "rating/lower_rule.hh"
 #include "rating/parser.hh"
 #include "rating/services.hh"
@@ -24,18 +25,35 @@ std::string list_of(const std::vector<NumberText>& numbers) {
   return list;
 }
 
-std::string match_text(const RuleText& rule) {
-  if (rule.name) return rule.name->text;
+std::string key_text(const RuleText& rule) {
   if (rule.is_default) return "default";
   if (rule.identifiers.empty()) return fmt::format("group {}", list_of(rule.groups));
   if (rule.groups.empty()) return fmt::format("identifier {}", list_of(rule.identifiers));
   return fmt::format("group {} identifier {}", list_of(rule.groups), list_of(rule.identifiers));
 }
 
+std::string match_text(const RuleText& rule) {
+  if (rule.name) return rule.name->text;
+  constexpr std::array<std::string_view, number_roles> words = {"from", "to", "in"};
+  std::string text = key_text(rule);
+  const auto add = [&](std::string_view word, const std::vector<NameText>& names) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      text += i == 0 ? fmt::format(" {} ", word) : ",";
+      text += names[i].text;
+    }
+  };
+  for (std::size_t role = 0; role < number_roles; ++role) {
+    add(words[role], rule.conditions.zones[role]);
+  }
+  add("during", rule.conditions.bands);
+  return text;
+}
+
 class Lowering {
  public:
-  Lowering(std::span<const TariffText> texts, ImageBuilder& builder, Report& report)
-      : texts_(texts), builder_(builder), report_(report) {}
+  Lowering(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
+           Report& report)
+      : texts_(texts), builder_(builder), report_(report), world_(syntax, builder, report) {}
 
   void plan(const PlanText& plan);
 
@@ -44,14 +62,18 @@ class Lowering {
   void service(const PlanText& plan, const ServiceText& service, std::vector<Unit>& paying);
   std::vector<u64> contexts(const ServiceText& service, std::vector<Meter>& meters);
   void context_name(const NameText& name);
-  void slots(const RuleText& rule, u32 index, Service& made, std::vector<RuleSlot>& slots);
+  void counters(const PlanText& plan);
+  void add_variants(const RuleText& rule, u32 index);
 
   std::span<const TariffText> texts_;
   ImageBuilder& builder_;
   Report& report_;
   std::map<u32, const NameText*> plan_ids_;
-  std::map<u64, Place> plan_contexts_;                     // of the plan at hand
-  std::map<std::tuple<u32, u32, u32>, Place> rule_slots_;  // of the service at hand
+  std::map<u64, Place> plan_contexts_;  // of the plan at hand
+  World world_;
+  PlanScope scope_;  // of the plan at hand
+  // Of the service at hand: rules by shape, group and identifier, shape 0 for the default.
+  std::map<std::tuple<u32, u32, u32>, std::vector<ServiceConditions::Variant>> variants_;
 };
 
 bool is_all_whole(const PlanText& plan) {
@@ -80,16 +102,43 @@ void Lowering::plan(const PlanText& plan) {
     return;
   }
   plan_contexts_.clear();
+  if (plan.timezone) (void)world_.find_timezone(*plan.timezone);
+  counters(plan);
   std::vector<Unit> paying;
   for (const ServiceText& each : plan.services) service(plan, each, paying);
   buckets(plan, paying);
+}
+
+void Lowering::counters(const PlanText& plan) {
+  scope_ = {};
+  for (const CounterText& counter : plan.counters) {
+    const u32 id = counter_id(counter.name.text);
+    const auto has_id = [&](const auto& known) { return counter_id(known.first) == id; };
+    if (std::ranges::any_of(scope_.counters, has_id)) {
+      report_.add(counter.name.at, fmt::format("found counter '{}' twice, or another that has its "
+                                               "number",
+                                               counter.name.text));
+      continue;
+    }
+    Counter record;
+    record.id = id;
+    record.unit = counter.unit;
+    record.period = counter.period;
+    record.timeline = world_.periods(plan, counter.period);
+    record.name = builder_.add_text(counter.name.text);
+    const u32 number = builder_.add_counter(record);
+    if (number > 0xffff) report_.add(counter.name.at, "found more than 65535 counters");
+    scope_.counters.emplace(counter.name.text, PlanScope::Counter{number, counter.unit});
+  }
 }
 
 void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {
   std::vector<InitialBucket> made;
   for (const BucketText& bucket : plan.buckets) {
     const Unit unit = bucket.amount.unit;
-    if (is_money(unit) && unit != plan.currency) {
+    const bool is_exchanged = std::ranges::any_of(
+        plan.exchanges, [&](const ExchangeText& each) { return each.foreign.unit == unit; });
+    if (is_money(unit) && unit != plan.currency && !is_exchanged) {
       report_.add(bucket.amount.at, fmt::format("found {}, expected {}, the currency of the plan",
                                                 unit_name(unit), unit_name(plan.currency)));
     } else if (!is_money(unit) && std::ranges::find(paying, unit) == paying.end() &&
@@ -194,40 +243,38 @@ void Lowering::service(const PlanText& plan, const ServiceText& service,
     made.default_group_known = 1;
     made.default_group = service.default_group->value;
   }
-  rule_slots_.clear();
-  std::vector<RuleSlot> found;
+  variants_.clear();
+  ServiceConditions conditions(world_, plan, service, builder_, report_);
+  conditions.describe(made);
   for (const RuleText& each : service.rules) {
     const std::string whole = fmt::format("{}/{}/{}", plan.name.text, name, match_text(each));
-    const RuleScope scope{plan, service, is_clear ? meters.front() : Meter::volume,
-                          texts_[each.at.file].name, whole};
+    const RuleScope scope{
+        plan, service, scope_, is_clear ? meters.front() : Meter::volume, texts_[each.at.file].name,
+        whole};
     const Rule rule = RuleLowering(scope, each, builder_, report_).run();
     for (const PaymentSource& source : rule.sources()) paying.push_back(source.unit);
-    slots(each, builder_.add_rule(rule), made, found);
+    add_variants(each, builder_.add_rule(rule));
   }
-  builder_.add_service(made, keys, found);
+  std::vector<RuleSlot> slots;
+  for (const auto& [key, variants] : variants_) {
+    const u32 place = conditions.place_of(variants);
+    const auto [shape, group, identifier] = key;
+    if (shape != 0) {
+      slots.push_back({group, identifier, shape, place});
+    } else {
+      made.default_rule = (place & cells_bit) != 0 ? place : place + 1;
+    }
+  }
+  conditions.tell_unreachable();
+  builder_.add_service(made, keys, slots);
 }
 
-void Lowering::slots(const RuleText& rule, u32 index, Service& made, std::vector<RuleSlot>& slots) {
+void Lowering::add_variants(const RuleText& rule, u32 index) {
   const auto add = [&](RuleSlot slot, Place at) {
-    slot.rule = index;
     const auto key = std::tuple(slot.shape, slot.rating_group, slot.service_identifier);
-    const auto [known, is_new] = rule_slots_.emplace(key, at);
-    if (is_new) {
-      slots.push_back(slot);
-    } else {
-      report_.add(at, fmt::format("found a second rule for the same; the first is at {}",
-                                  report_.line_of(known->second)));
-    }
+    variants_[key].push_back({index, &rule, at});
   };
-  if (rule.is_default) {
-    const auto [known, is_new] = rule_slots_.emplace(std::tuple(0U, 0U, 0U), rule.at);
-    if (is_new) {
-      made.default_rule = index + 1;
-    } else {
-      report_.add(rule.at, fmt::format("found a second default rule; the first is at {}",
-                                       report_.line_of(known->second)));
-    }
-  }
+  if (rule.is_default) add({}, rule.at);
   for (const NumberText& group : rule.groups) {
     if (rule.identifiers.empty()) add({group.value, 0, RuleSlot::by_group, 0}, group.at);
     for (const NumberText& identifier : rule.identifiers) {
@@ -244,7 +291,7 @@ void Lowering::slots(const RuleText& rule, u32 index, Service& made, std::vector
 
 void lower(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
            Report& report) {
-  Lowering lowering(texts, builder, report);
+  Lowering lowering(syntax, texts, builder, report);
   for (const PlanText& plan : syntax.plans) lowering.plan(plan);
 }
 

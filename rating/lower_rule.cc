@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
+#include "rating/parser.hh"
 #include "rating/services.hh"
 
 namespace tollgate::rating {
@@ -45,6 +47,9 @@ Rule RuleLowering::run() {
     lower_sources();
     lower_price();
     lower_fees();
+    lower_factor();
+    lower_restart();
+    lower_bounds();
   } else {
     refuse_charges();
   }
@@ -61,6 +66,12 @@ void RuleLowering::refuse_charges() {
   if (!text_.price.empty()) refuse(text_.price_at, "price");
   if (!text_.sources.empty()) refuse(text_.sources.front().at, "pay with");
   if (text_.setup) refuse(text_.setup->at, "setup");
+  if (text_.minimum) refuse(text_.minimum->at, "minimum");
+  if (text_.cap) refuse(text_.cap->amount.at, "cap");
+  if (text_.limit) refuse(text_.limit->amount.at, "limit");
+  if (text_.terms.discount) refuse(text_.terms.discount->at, "discount");
+  if (text_.steps_by) refuse(text_.steps_by->at, "steps");
+  if (text_.restart) refuse(text_.restart->at, "restart");
 }
 
 bool RuleLowering::is_quantity(const AmountText& amount, i64 most, std::string_view what) {
@@ -101,11 +112,7 @@ void RuleLowering::lower_source(const SourceText& source) {
     report_.add(source.at, fmt::format("found {} twice in one 'pay with'", unit_name(source.unit)));
     return;
   }
-  if (made.is_money() && source.unit != rule_.currency) {
-    report_.add(source.at, fmt::format("found {}, expected {}, the currency of the plan",
-                                       unit_name(source.unit), unit_name(rule_.currency)));
-    return;
-  }
+  if (made.is_money() && source.unit != rule_.currency && !lower_exchange(source, made)) return;
   if (made.is_money() && (source.block || source.amount)) {
     report_.add(source.at, "found a block for money, expected the unit alone",
                 "'price' says what money pays");
@@ -128,6 +135,35 @@ void RuleLowering::lower_source(const SourceText& source) {
     }
   }
   rule_.source[rule_.source_count++] = made;
+}
+
+bool RuleLowering::lower_exchange(const SourceText& source, PaymentSource& made) {
+  for (const ExchangeText& exchange : scope_.plan.exchanges) {
+    if (exchange.foreign.unit != source.unit) continue;
+    if (exchange.own.unit != rule_.currency) {
+      report_.add(exchange.own.at,
+                  fmt::format("found {}, expected {}, the currency of the plan",
+                              unit_name(exchange.own.unit), unit_name(rule_.currency)));
+      return false;
+    }
+    const i64 common = std::gcd(exchange.foreign.count, exchange.own.count);
+    const i64 foreign = common == 0 ? 0 : exchange.foreign.count / common;
+    const i64 own = common == 0 ? 0 : exchange.own.count / common;
+    if (foreign < 1 || own < 1 || foreign > exchange_max || own > exchange_max) {
+      report_.add(exchange.foreign.at, "found a rate of nothing or finer than can be calculated");
+      return false;
+    }
+    made.amount = {foreign};
+    made.block = {own};
+    made.rounding = static_cast<BlockRounding>(exchange.rounding);
+    return true;
+  }
+  report_.add(source.at,
+              fmt::format("found {}, expected {}, the currency of the plan", unit_name(source.unit),
+                          unit_name(rule_.currency)),
+              fmt::format("or add to the plan: exchange 1{} ...{}", unit_name(source.unit),
+                          unit_name(rule_.currency)));
+  return false;
 }
 
 void RuleLowering::lower_sources() {
@@ -242,6 +278,149 @@ void RuleLowering::lower_fees() {
     return;
   }
   rule_.money_step = {step->count};
+}
+
+// terms, bounds and counters
+
+// Discount and tax are one factor, so that the price is rounded once.
+void RuleLowering::lower_factor() {
+  const TermsText* const inner_first[] = {&text_.terms, &scope_.service.terms, &scope_.plan.terms};
+  const PercentText* discount = nullptr;
+  const TaxText* tax = nullptr;
+  for (const TermsText* terms : inner_first) {
+    if (discount == nullptr && terms->discount) discount = &*terms->discount;
+    if (tax == nullptr && terms->tax) tax = &*terms->tax;
+  }
+  constexpr u64 whole = 1'000'000;
+  u64 factor = 1;
+  u64 by = 1;
+  if (discount != nullptr) {
+    factor = whole - discount->ppm;
+    by = whole;
+  }
+  if (tax != nullptr) {
+    rule_.tax_ppm = tax->rate.ppm;
+    if (!tax->is_inclusive) {
+      factor *= whole + tax->rate.ppm;
+      by *= whole;
+    }
+  }
+  const u64 common = std::gcd(factor, by);
+  if (factor / common > factor_max || by / common > factor_max) {
+    report_.add(discount != nullptr ? discount->at : tax->rate.at,
+                "found a discount and a tax that together are finer than can be calculated",
+                "whole percentages always can");
+    return;
+  }
+  rule_.factor = static_cast<u32>(factor / common);
+  rule_.factor_by = static_cast<u32>(by / common);
+  if (rule_.factor == rule_.factor_by || rule_.usage_rounding != BlockRounding::exact) return;
+  for (const Step& step : rule_.steps()) {
+    if (step.block.count <= exact_block_max) continue;
+    report_.add(text_.price_at,
+                fmt::format("found a block of {} with 'round exact' and a discount or tax, "
+                            "expected at most {}",
+                            show({step.block.count, rule_.unit, {}}),
+                            show({exact_block_max, rule_.unit, {}})));
+    return;
+  }
+}
+
+void RuleLowering::lower_restart() {
+  if (!text_.restart || !is_quantity(*text_.restart, block_max, "a quantity")) return;
+  if (rule_.step_count == 0) {
+    report_.add(text_.restart->at, "found 'restart' without a price");
+    return;
+  }
+  const Step& last = rule_.step[rule_.step_count - 1];
+  const i64 length = text_.restart->count - last.start.count;
+  if (length <= 0 || length % last.block.count != 0) {
+    report_.add(text_.restart->at,
+                fmt::format("found {}, expected an end of the last step: {} and a multiple of {}",
+                            show(*text_.restart), show({last.start.count, rule_.unit, {}}),
+                            show({last.block.count, rule_.unit, {}})));
+    return;
+  }
+  const i128 cost = i128{length / last.block.count} * last.price.count + last.cost_before.count;
+  if (cost > cost_before_max) {
+    report_.add(text_.restart->at, "found steps that cost more than can be counted");
+    return;
+  }
+  rule_.cycle = {text_.restart->count};
+  rule_.cycle_cost = {static_cast<i64>(cost)};
+}
+
+const PlanScope::Counter* RuleLowering::find_counter(const NameText& name, Unit unit) {
+  const auto known = scope_.names.counters.find(name.text);
+  if (known == scope_.names.counters.end()) {
+    std::vector<std::string_view> words;
+    for (const auto& [each, counter] : scope_.names.counters) words.push_back(each);
+    const std::string near = nearest(name.text, words);
+    report_.add(name.at, fmt::format("found '{}', expected a counter of the plan", name.text),
+                near.empty() ? fmt::format("add to the plan: counter {} {} per month", name.text,
+                                           unit_name(unit))
+                             : near);
+    return nullptr;
+  }
+  if (known->second.unit == unit) return &known->second;
+  report_.add(name.at, fmt::format("found a counter of {}, expected one of {}",
+                                   unit_name(known->second.unit), unit_name(unit)));
+  return nullptr;
+}
+
+void RuleLowering::lower_counted(const BoundText& bound, bool is_cap) {
+  const PlanScope::Counter* counter = find_counter(*bound.counter, rule_.currency);
+  if (counter == nullptr) return;
+  const auto is_foreign = [&](const PaymentSource& source) {
+    return source.is_money() && source.unit != rule_.currency;
+  };
+  if (std::ranges::any_of(rule_.sources(), is_foreign)) {
+    report_.add(bound.amount.at, "found a bound by a counter where another currency pays");
+    return;
+  }
+  if (bound.amount.count < 1) {
+    report_.add(bound.amount.at, "found a bound of nothing, expected at least 0.000001");
+    return;
+  }
+  rule_.money_counter = static_cast<u16>(counter->number);
+  rule_.counted_limit = {bound.amount.count};
+  rule_.is_limit_cap = is_cap ? 1 : 0;
+}
+
+void RuleLowering::lower_bounds() {
+  if (text_.steps_by) {
+    const PlanScope::Counter* counter = find_counter(*text_.steps_by, rule_.unit);
+    if (counter != nullptr) rule_.usage_counter = static_cast<u16>(counter->number);
+  }
+  if (text_.minimum && is_price(*text_.minimum, "a minimum")) {
+    rule_.minimum = {text_.minimum->count};
+  }
+  for (const auto& [bound, is_cap] :
+       {std::pair(&text_.cap, true), std::pair(&text_.limit, false)}) {
+    if (!*bound || !is_price((*bound)->amount, "a bound")) continue;
+    if ((*bound)->counter) {
+      lower_counted(**bound, is_cap);
+    } else if (is_cap) {
+      rule_.cap = {(*bound)->amount.count};
+    } else {
+      report_.add((*bound)->amount.at, "found a limit without a counter, expected 'by' and one",
+                  "for example: limit 50EUR by spent-month");
+    }
+  }
+  if (text_.cap && text_.cap->counter && text_.limit) {
+    report_.add(text_.limit->amount.at, "found a limit and a cap by counters in one rule");
+  }
+  if (rule_.usage_counter != 0 && (rule_.minimum.is_positive() || rule_.cap.is_positive())) {
+    report_.add(text_.steps_by->at,
+                "found 'steps by' a counter and a minimum or cap of a session in one rule",
+                "a cap by a counter is possible: cap 5EUR by spent-today");
+  }
+  if (rule_.cap.is_positive() && rule_.cap < rule_.minimum) {
+    report_.add(text_.cap->amount.at, "found a cap below the minimum");
+  }
+  if (i128{rule_.cap.count} * rule_.factor_by > i128{INT64_MAX} * rule_.factor) {
+    report_.add(text_.cap->amount.at, "found a cap beyond what can be calculated");
+  }
 }
 
 // policy

@@ -9,9 +9,19 @@
 
 namespace tollgate::rating {
 
+// What the rules of a plan may name.
+struct PlanScope {
+  struct Counter {
+    u32 number = 0;  // as Rule names it
+    Unit unit = Unit::none;
+  };
+  std::map<std::string, Counter, std::less<>> counters;
+};
+
 struct RuleScope {
   const PlanText& plan;
   const ServiceText& service;
+  const PlanScope& names;
   Meter meter;
   std::string_view file;
   std::string name;  // of the rule, whole
@@ -30,6 +40,10 @@ class RuleLowering {
   void lower_sources();
   void lower_source(const SourceText& source);
   void lower_fees();
+  void lower_factor();
+  void lower_bounds();
+  void lower_counted(const BoundText& bound, bool is_cap);
+  void lower_restart();
   void lower_policy();
   void lower_quantities();
   void refuse_charges();
@@ -37,6 +51,8 @@ class RuleLowering {
   // Is `amount` a positive quantity of this rule, of at most `most`? Tells if not.
   bool is_quantity(const AmountText& amount, i64 most, std::string_view what);
   bool is_price(const AmountText& amount, std::string_view what);
+  const PlanScope::Counter* find_counter(const NameText& name, Unit unit);
+  bool lower_exchange(const SourceText& source, PaymentSource& made);
   // The innermost of rule, service and plan that says something.
   template <class Field>
   const Field* inherited(std::optional<Field> PolicyText::*member) const;

@@ -65,33 +65,50 @@ std::string nearest(std::string_view word, std::span<const std::string_view> can
   return found.empty() ? std::string{} : fmt::format("did you mean '{}'?", found);
 }
 
-const std::array<Parser::Statement, 3> Parser::file_statements = {{
+const std::array<Parser::Statement, 7> Parser::file_statements = {{
     {"language", &Parser::language, true},
     {"plan", &Parser::plan, false},
     {"example", &Parser::example, false},
+    {"zones", &Parser::zones, false},
+    {"calendar", &Parser::calendar, false},
+    {"band", &Parser::band, false},
+    {"timezone", &Parser::timezone, true},
 }};
-const std::array<Parser::Statement, 9> Parser::plan_statements = {{
+const std::array<Parser::Statement, 17> Parser::plan_statements = {{
     {"currency", &Parser::currency, true},
     {"balance", &Parser::balance, false},
     {"allowance", &Parser::allowance, false},
     {"service", &Parser::service, false},
+    {"timezone", &Parser::timezone, true},
+    {"counter", &Parser::counter, false},
+    {"exchange", &Parser::exchange, false},
+    {"origin", &Parser::origin, true},
+    {"destination", &Parser::destination, true},
+    {"network", &Parser::network, true},
+    {"discount", &Parser::discount, true},
+    {"tax", &Parser::tax, true},
     {"grant", &Parser::grant, true},
     {"threshold", &Parser::threshold, true},
     {"validity", &Parser::validity, true},
     {"holding", &Parser::holding, true},
     {"final", &Parser::final_unit, true},
 }};
-const std::array<Parser::Statement, 8> Parser::service_statements = {{
+const std::array<Parser::Statement, 13> Parser::service_statements = {{
     {"default", &Parser::default_group, true},
     {"meter", &Parser::service_meter, true},
     {"rule", &Parser::rule, false},
+    {"origin", &Parser::origin, true},
+    {"destination", &Parser::destination, true},
+    {"network", &Parser::network, true},
+    {"discount", &Parser::discount, true},
+    {"tax", &Parser::tax, true},
     {"grant", &Parser::grant, true},
     {"threshold", &Parser::threshold, true},
     {"validity", &Parser::validity, true},
     {"holding", &Parser::holding, true},
     {"final", &Parser::final_unit, true},
 }};
-const std::array<Parser::Statement, 7> Parser::example_statements = {{
+const std::array<Parser::Statement, 12> Parser::example_statements = {{
     {"plan", &Parser::example_plan, true},
     {"service", &Parser::example_service, true},
     {"group", &Parser::example_group, true},
@@ -99,6 +116,11 @@ const std::array<Parser::Statement, 7> Parser::example_statements = {{
     {"use", &Parser::example_use, false},
     {"have", &Parser::example_have, false},
     {"expect", &Parser::example_expect, false},
+    {"at", &Parser::example_at, true},
+    {"from", &Parser::example_from, true},
+    {"to", &Parser::example_to, true},
+    {"in", &Parser::example_in, true},
+    {"counted", &Parser::example_counted, false},
 }};
 
 // tokens
@@ -330,6 +352,8 @@ bool Parser::plan() {
   made.name.at = peek().at;
   plan_ = &made;
   policy_ = &made.policy;
+  terms_ = &made.terms;
+  maps_ = &made.maps;
   const bool is_good = (name(made.name, "the name of the plan") || header_failed()) &&
                        block(plan_statements, "a plan");
   made.is_whole = made.is_whole && is_good;
@@ -383,6 +407,8 @@ bool Parser::service() {
   made.at = peek().at;
   service_ = &made;
   policy_ = &made.policy;
+  terms_ = &made.terms;
+  maps_ = &made.maps;
   bool is_good = true;
   do {
     skip_newlines();
@@ -393,6 +419,8 @@ bool Parser::service() {
   const bool is_block = (is_good || header_failed()) && block(service_statements, "a service");
   service_ = nullptr;
   policy_ = &plan_->policy;
+  terms_ = &plan_->terms;
+  maps_ = &plan_->maps;
   return is_block;
 }
 
@@ -445,8 +473,11 @@ bool Parser::example_identifier() {
 bool Parser::example_use() {
   do {
     skip_newlines();
-    AmountText one;
-    if (!amount(one, "what is used, such as 3MiB, 61s or 1event")) return false;
+    ExampleText::Use one;
+    if (!amount(one.amount, "what is used, such as 3MiB, 61s or 1event")) return false;
+    if (accept("after") && !duration(one.after.emplace(), "how long after the piece before")) {
+      return false;
+    }
     example_->use.push_back(one);
   } while (accept_then());
   return true;

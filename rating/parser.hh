@@ -34,11 +34,15 @@ class Parser {
     std::string_view word;
     Place at;
   };
-  static const std::array<Statement, 3> file_statements;
-  static const std::array<Statement, 9> plan_statements;
-  static const std::array<Statement, 8> service_statements;
-  static const std::array<Statement, 10> rule_statements;
-  static const std::array<Statement, 7> example_statements;
+  static const std::array<Statement, 7> file_statements;
+  static const std::array<Statement, 17> plan_statements;
+  static const std::array<Statement, 13> service_statements;
+  static const std::array<Statement, 17> rule_statements;
+  static const std::array<Statement, 12> example_statements;
+
+  static const std::array<Statement, 1> zones_statements;
+  static const std::array<Statement, 4> calendar_statements;
+  static const std::array<Statement, 2> band_statements;
 
   // tokens
   const Token& peek() const { return tokens_[at_]; }
@@ -87,10 +91,52 @@ class Parser {
   bool example_use();
   bool example_have();
   bool example_expect();
+  bool example_at();
+  bool example_from() { return example_number(NumberRole::origin); }
+  bool example_to() { return example_number(NumberRole::destination); }
+  bool example_in() { return example_number(NumberRole::network); }
+  bool example_number(NumberRole role);
+  bool example_counted();
+
+  // zones, calendars, bands (parser_time.cc)
+  bool timezone();
+  bool zones();
+  bool zone();
+  bool prefix(PrefixText& result);
+  bool calendar();
+  bool calendar_day();
+  bool calendar_easter();
+  bool calendar_before() { return calendar_from_easter(-1); }
+  bool calendar_after() { return calendar_from_easter(1); }
+  bool calendar_from_easter(i64 sign);
+  bool band();
+  bool band_every();
+  bool band_on();
+  bool band_days(BandLineText& line);
+  bool band_rest(BandLineText& line);
+  bool names(std::vector<NameText>& result, std::string_view what);
+
+  // terms and counters (parser_terms.cc)
+  bool origin() { return map(NumberRole::origin); }
+  bool destination() { return map(NumberRole::destination); }
+  bool network() { return map(NumberRole::network); }
+  bool map(NumberRole role);
+  bool percent(PercentText& result, std::string_view what);
+  bool discount();
+  bool tax();
+  bool counter();
+  bool exchange();
+  bool minimum();
+  bool cap() { return bound(rule_->cap.emplace()); }
+  bool limit() { return bound(rule_->limit.emplace()); }
+  bool bound(BoundText& result);
+  bool steps_by();
+  bool restart();
 
   // rules (parser_rule.cc)
   bool rule();
   bool rule_match(RuleText& result);
+  bool rule_conditions(ConditionsText& result);
   bool rule_meter();
   bool price();
   bool segment(SegmentText& result);
@@ -115,7 +161,13 @@ class Parser {
   RuleText* rule_ = nullptr;
   ExampleText* example_ = nullptr;
   PolicyText* policy_ = nullptr;
+  TermsText* terms_ = nullptr;
+  MapsText* maps_ = nullptr;
 };
+
+// A file of prefixes, `NAME.prefixes`: a line for each, `4670,nordic`. It makes the zones NAME.
+void parse_prefixes(const TariffText& text, u32 file, TariffSyntax& syntax, Report& report);
+bool is_prefix_file(std::string_view name);
 
 // "'pric'", "the end of the line": how a token is named in a mistake.
 std::string describe(const Token& token);

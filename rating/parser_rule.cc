@@ -9,12 +9,19 @@
 
 namespace tollgate::rating {
 
-const std::array<Parser::Statement, 10> Parser::rule_statements = {{
+const std::array<Parser::Statement, 17> Parser::rule_statements = {{
     {"meter", &Parser::rule_meter, true},
     {"price", &Parser::price, true},
     {"round", &Parser::round, false},
     {"setup", &Parser::setup, true},
     {"pay", &Parser::pay, true},
+    {"discount", &Parser::discount, true},
+    {"tax", &Parser::tax, true},
+    {"minimum", &Parser::minimum, true},
+    {"cap", &Parser::cap, true},
+    {"limit", &Parser::limit, true},
+    {"steps", &Parser::steps_by, true},
+    {"restart", &Parser::restart, true},
     {"grant", &Parser::grant, true},
     {"threshold", &Parser::threshold, true},
     {"validity", &Parser::validity, true},
@@ -26,7 +33,7 @@ bool Parser::rule_match(RuleText& result) {
   if (peek().kind == Token::Kind::text && !name(result.name.emplace(), "a name")) return false;
   if (accept("default")) {
     result.is_default = true;
-    return true;
+    return rule_conditions(result.conditions);
   }
   if (!peek().is_word("group") && !peek().is_word("identifier")) {
     return fail("what the rule is for: group N, identifier N or default",
@@ -34,7 +41,28 @@ bool Parser::rule_match(RuleText& result) {
   }
   if (accept("group") && !numbers(result.groups, "a rating group")) return false;
   if (accept("identifier") && !numbers(result.identifiers, "a service identifier")) return false;
-  return true;
+  return rule_conditions(result.conditions);
+}
+
+bool Parser::rule_conditions(ConditionsText& result) {
+  const auto zones = [&](NumberRole role) -> std::vector<NameText>& {
+    return result.zones[static_cast<std::size_t>(role)];
+  };
+  for (;;) {
+    if (accept("to")) {
+      if (!names(zones(NumberRole::destination), "a zone of the called number")) return false;
+    } else if (accept("from")) {
+      if (!names(zones(NumberRole::origin), "a zone of the calling number")) return false;
+    } else if (accept("in")) {
+      if (!names(zones(NumberRole::network), "a zone of networks")) return false;
+    } else if (accept("during")) {
+      if (!names(result.bands, "a time band")) return false;
+    } else if (accept("priority")) {
+      if (!number(result.priority.emplace(), "a priority, the lowest counts")) return false;
+    } else {
+      return true;
+    }
+  }
 }
 
 bool Parser::rule() {
@@ -42,6 +70,7 @@ bool Parser::rule() {
   made.at = peek().at;
   rule_ = &made;
   policy_ = &made.policy;
+  terms_ = &made.terms;
   made.is_whole = rule_match(made);
   bool is_good = made.is_whole || header_failed();
   if (is_good && accept("free")) made.verdict = Verdict::free;
@@ -57,6 +86,7 @@ bool Parser::rule() {
   }
   rule_ = nullptr;
   policy_ = &service_->policy;
+  terms_ = &service_->terms;
   return is_good;
 }
 

@@ -14,21 +14,57 @@ namespace {
 constexpr i64 count_max = std::numeric_limits<i64>::max();
 
 // The cost curve F of one source, see the header. Bounds of rule.hh: a fee, price, money_step and
-// block are below 2^50, cost_before and start below 2^61, quantities and amounts below 2^63, so the
-// largest product, twice a budget in money_step times a block, stays below 2^115.
+// block are below 2^50, cost_before and start below 2^61, quantities and amounts below 2^63, either
+// part of a factor at most 2^28 and then an exact block at most 2^32. So the largest product, twice
+// a budget in money_step times a block times a factor, stays below 2^125.
 struct Curve {
   std::span<const Step> steps;
-  i64 fee;
-  i64 money_step;
-  BlockRounding usage;
-  Rounding money;
+  i64 fee = 0;
+  i64 fee_apart = 0;  // counted rules: added to the first piece, rounded for itself
+  i64 money_step = 1;
+  i64 factor = 1;
+  i64 factor_by = 1;
+  i64 minimum = 0;
+  i64 cap = 0;
+  i64 cycle = 0;
+  i64 cycle_cost = 0;
+  i64 exchange = 1;
+  i64 exchange_by = 1;
+  BlockRounding usage = BlockRounding::up;
+  Rounding money = Rounding::up;
+  Rounding exchange_rounding = Rounding::up;
+  bool is_plain = true;  // only fee and steps: 64 bits are enough
 
   bool is_exact() const { return usage == BlockRounding::exact; }
 };
 
 Curve money_curve(const Rule& rule) {
-  return {rule.steps(), rule.setup_fee.count, rule.money_step.count, rule.usage_rounding,
-          rule.money_rounding};
+  Curve curve{.steps = rule.steps(),
+              .fee = rule.setup_fee.count,
+              .money_step = rule.money_step.count,
+              .factor = rule.factor,
+              .factor_by = rule.factor_by,
+              .minimum = rule.minimum.count,
+              .cap = rule.cap.count,
+              .cycle = rule.cycle.count,
+              .cycle_cost = rule.cycle_cost.count,
+              .usage = rule.usage_rounding,
+              .money = rule.money_rounding};
+  curve.is_plain = rule.factor == rule.factor_by &&
+                   (curve.minimum | curve.cap | curve.cycle) == 0 && curve.money_step == 1 &&
+                   !curve.is_exact();
+  if (rule.usage_counter != 0) std::swap(curve.fee, curve.fee_apart);
+  return curve;
+}
+
+Curve money_curve(const Rule& rule, const PaymentSource& source) {
+  Curve curve = money_curve(rule);
+  if (source.unit == rule.currency) return curve;
+  curve.exchange = source.amount.count;
+  curve.exchange_by = source.block.count;
+  curve.exchange_rounding = static_cast<Rounding>(source.rounding);
+  curve.is_plain = false;
+  return curve;
 }
 
 Step allowance_step(const PaymentSource& source) {
@@ -36,7 +72,9 @@ Step allowance_step(const PaymentSource& source) {
 }
 
 Curve allowance_curve(const PaymentSource& source, const Step& step) {
-  return {{&step, 1}, 0, 1, source.rounding, Rounding::up};
+  return {.steps = {&step, 1},
+          .usage = source.rounding,
+          .is_plain = source.rounding != BlockRounding::exact};
 }
 
 // value / by for value >= 0, by > 0. The compiler's 128-bit division is several times slower.
@@ -92,48 +130,90 @@ i64 count_blocks(i64 quantity, i64 block, BlockRounding rounding) {
   return static_cast<i64>(blocks + (step ? 1 : 0));
 }
 
+// The cost in the currency of the source.
+bool change(const Curve& curve, i64& cost) {
+  if (curve.exchange == curve.exchange_by) return true;
+  const i128 changed =
+      divide(i128{cost} * curve.exchange, curve.exchange_by, curve.exchange_rounding);
+  if (changed > count_max) return false;
+  cost = static_cast<i64>(changed);
+  return true;
+}
+
+// What fee and steps come out as: multiplied, rounded, bounded, changed. `value` counts in parts of
+// 1/value_unit; beyond 64 bits there is no cost, but for a cap.
+bool finish(const Curve& curve, i128 value, i64 value_unit, i64& cost) {
+  if (value > i128{count_max} * value_unit) {
+    cost = curve.cap;
+    return curve.cap != 0 && change(curve, cost);
+  }
+  const i128 by = i128{value_unit} * curve.factor_by * curve.money_step;
+  const i128 rounded = divide(value * curve.factor, by, curve.money) * curve.money_step;
+  if (curve.cap != 0 && rounded > curve.cap) {
+    cost = curve.cap;
+  } else if (rounded > count_max) {
+    return false;
+  } else {
+    cost = std::max(static_cast<i64>(rounded), curve.minimum);
+  }
+  return change(curve, cost);
+}
+
+const Step& step_at(const Curve& curve, i64 used) {
+  std::size_t at = 0;
+  while (at + 1 < curve.steps.size() && used > curve.steps[at + 1].start.count) ++at;
+  return curve.steps[at];
+}
+
 // F(used). False if it leaves 64 bits.
 bool evaluate(const Curve& curve, i64 used, i64& cost) {
   cost = 0;
   if (used == 0) return true;
-  std::size_t at = 0;
-  while (at + 1 < curve.steps.size() && used > curve.steps[at + 1].start.count) ++at;
-  const Step& step = curve.steps[at];
-  const i64 inside = used - step.start.count;
-  if (curve.money_step == 1 && !curve.is_exact()) [[likely]] {  // the same in 64 bits
-    const i64 blocks = count_blocks(inside, step.block.count, curve.usage);
+  if (curve.is_plain) [[likely]] {
+    const Step& step = step_at(curve, used);
+    const i64 blocks = count_blocks(used - step.start.count, step.block.count, curve.usage);
     return !__builtin_mul_overflow(blocks, step.price.count, &cost) &&
            !__builtin_add_overflow(cost, curve.fee + step.cost_before.count, &cost);
   }
-  i128 value = i128{curve.fee} + step.cost_before.count;
-  i128 value_unit = 1;  // value counts in this part of a millionth
-  if (curve.is_exact()) {
-    value_unit = step.block.count;
-    value = value * value_unit + i128{inside} * step.price.count;
-  } else {
-    value += i128{count_blocks(inside, step.block.count, curve.usage)} * step.price.count;
+  i128 before = curve.fee;
+  if (curve.cycle != 0) {
+    before += i128{used / curve.cycle} * curve.cycle_cost;
+    used %= curve.cycle;
   }
-  const i128 rounded = divide(value, value_unit * curve.money_step, curve.money) * curve.money_step;
-  if (rounded > count_max) return false;
-  cost = static_cast<i64>(rounded);
-  return true;
+  const Step& step = step_at(curve, used);
+  const i64 inside = used - step.start.count;
+  before += step.cost_before.count;
+  if (before > count_max) return finish(curve, before, 1, cost);
+  if (!curve.is_exact()) {
+    const i64 blocks = count_blocks(inside, step.block.count, curve.usage);
+    return finish(curve, before + i128{blocks} * step.price.count, 1, cost);
+  }
+  return finish(curve, before * step.block.count + i128{inside} * step.price.count,
+                step.block.count, cost);
 }
 
-// The largest value, in parts of 1/value_unit millionth, that rounds to at most `budget`.
-i128 value_max(const Curve& curve, i64 budget, i64 value_unit) {
-  const i128 whole = budget / curve.money_step;
-  const i128 unit = i128{curve.money_step} * value_unit;
-  switch (curve.money) {
+// The largest value >= 0 that is at most `whole` when it is divided by `by` and rounded.
+i128 value_within(Rounding rounding, i128 whole, i128 by) {
+  switch (rounding) {
     case Rounding::down:
-      return (whole + 1) * unit - 1;
+      return (whole + 1) * by - 1;
     case Rounding::up:
-      return whole * unit;
+      return whole * by;
     case Rounding::half_up:
-      return ((2 * whole + 1) * unit - 1) / 2;
+      return ((2 * whole + 1) * by - 1) / 2;
     case Rounding::half_even:
-      return ((2 * whole + 1) * unit - ((whole & 1) != 0 ? 1 : 0)) / 2;
+      return ((2 * whole + 1) * by - ((whole & 1) != 0 ? 1 : 0)) / 2;
   }
   return 0;
+}
+
+// The largest value of fee and steps, in parts of 1/value_unit, that comes out at most as `budget`.
+i128 value_max(const Curve& curve, i64 budget, i64 value_unit) {
+  const i128 by = i128{curve.money_step} * value_unit * curve.factor_by;
+  i128 most = value_within(curve.money, budget / curve.money_step, by);
+  i128 rest = 0;
+  if (curve.factor != 1) most = divide(most, curve.factor, rest);
+  return std::min(most, i128{count_max} * value_unit);
 }
 
 // The largest quantity that counts as at most `blocks` blocks.
@@ -153,18 +233,17 @@ i128 quantity_max(BlockRounding usage, i128 blocks, i64 block) {
   return 0;
 }
 
-// The largest q from `used` to `limit` with F(q) <= budget, given that F(used) <= budget.
-i64 invert(const Curve& curve, i64 used, i64 limit, i64 budget) {
-  std::size_t at = 0;
-  while (at + 1 < curve.steps.size() && used > curve.steps[at + 1].start.count) ++at;
-  i64 reached = used;
-  for (; at < curve.steps.size(); ++at) {
+// The largest q up to `limit` whose steps cost at most `left`, without fee, factor and cycle; in
+// parts of 1/value_unit of that step.
+template <class Left>
+i64 reach(const Curve& curve, i64 limit, Left left_at) {
+  i64 reached = 0;
+  for (std::size_t at = 0; at < curve.steps.size(); ++at) {
     const Step& step = curve.steps[at];
     const bool is_last = at + 1 == curve.steps.size();
     const i64 end = is_last ? limit : std::min(limit, curve.steps[at + 1].start.count);
     const i64 value_unit = curve.is_exact() ? step.block.count : 1;
-    const i128 left = value_max(curve, budget, value_unit) -
-                      (i128{curve.fee} + step.cost_before.count) * value_unit;
+    const i128 left = left_at(value_unit) - i128{step.cost_before.count} * value_unit;
     if (left < 0) break;
     i128 last = end;
     if (step.price.is_positive()) {
@@ -179,8 +258,49 @@ i64 invert(const Curve& curve, i64 used, i64 limit, i64 budget) {
   return reached;
 }
 
-i64 paid_before(const PaymentSource& source, UsageSoFar so_far) {
-  return source.is_money() ? so_far.by_money.count : so_far.by_allowance.count;
+// The largest q from `used` to `limit` with F(q) <= budget, given that F(used) <= budget.
+i64 invert(const Curve& curve, i64 used, i64 limit, i64 budget) {
+  if (curve.exchange != curve.exchange_by) {
+    i128 rest = 0;
+    const i128 most = value_within(curve.exchange_rounding, budget, curve.exchange_by);
+    budget = static_cast<i64>(std::min<i128>(divide(most, curve.exchange, rest), count_max));
+  }
+  if (curve.cap != 0 && budget >= curve.cap) return limit;
+  if (budget < curve.minimum) return used;
+  if (curve.cycle == 0) {
+    const auto left_at = [&](i64 value_unit) {
+      return value_max(curve, budget, value_unit) - i128{curve.fee} * value_unit;
+    };
+    return std::clamp(reach(curve, limit, left_at), used, limit);
+  }
+  const i128 left = value_max(curve, budget, 1) - curve.fee;
+  if (left < 0) return used;
+  if (curve.cycle_cost == 0) return limit;
+  const i128 cycles = std::min(left / curve.cycle_cost, i128{limit} / curve.cycle + 1);
+  const auto left_at = [&](i64 value_unit) {
+    return value_max(curve, budget, value_unit) -
+           (curve.fee + cycles * curve.cycle_cost) * value_unit;
+  };
+  const i128 last = cycles * curve.cycle + reach(curve, curve.cycle, left_at);
+  return std::clamp(static_cast<i64>(std::min<i128>(last, limit)), used, limit);
+}
+
+i64 paid_before(const Rule& rule, const PaymentSource& source, UsageSoFar so_far) {
+  if (!source.is_money()) return so_far.by_allowance.count;
+  return rule.usage_counter != 0 ? so_far.counted.count : so_far.by_money.count;
+}
+
+// The fee of a counted rule belongs to the first piece of the session that money pays for.
+i64 first_fee(const Curve& curve, UsageSoFar so_far) {
+  if (curve.fee_apart == 0 || !so_far.by_money.is_zero()) return 0;
+  i64 fee = 0;
+  return finish(curve, curve.fee_apart, 1, fee) ? fee : count_max;
+}
+
+// How much the money counter lets this rule still take.
+i64 left_of_limit(const Rule& rule, UsageSoFar so_far) {
+  if (rule.money_counter == 0 || rule.counted_limit.is_zero()) return count_max;
+  return std::max(rule.counted_limit.count - so_far.spent.count, i64{0});
 }
 
 Outcome price_piece(const Curve& curve, i64 before, Quantity quantity, i64& cost) {
@@ -194,6 +314,21 @@ Outcome price_piece(const Curve& curve, i64 before, Quantity quantity, i64& cost
   if (!evaluate(curve, after, cost_after)) return Outcome::cost_overflow;
   check(cost_after >= cost_before, "a cost curve never falls");
   cost = cost_after - cost_before;
+  return Outcome::ok;
+}
+
+// With what the counters of the rule change about it. A limit that is no cap does not make it
+// cheaper: it only ends what money pays for (money_charge below).
+Outcome price_money(const Rule& rule, const Curve& curve, UsageSoFar so_far, Quantity quantity,
+                    i64& cost) {
+  const i64 before = rule.usage_counter != 0 ? so_far.counted.count : so_far.by_money.count;
+  i64 piece = 0;
+  const Outcome outcome = price_piece(curve, before, quantity, piece);
+  if (outcome != Outcome::ok) return outcome;
+  i128 sum = i128{piece} + (quantity.is_positive() ? first_fee(curve, so_far) : 0);
+  if (rule.is_limit_cap != 0) sum = std::min<i128>(sum, left_of_limit(rule, so_far));
+  if (sum > count_max) return Outcome::cost_overflow;
+  cost = static_cast<i64>(sum);
   return Outcome::ok;
 }
 
@@ -214,6 +349,21 @@ Charge afford(const Curve& curve, i64 before, const Ask& ask) {
   check(evaluate(curve, before + covered, cost_after), "what is within a budget has a cost");
   check(cost_after <= budget, "what a budget buys costs no more");
   return {{covered}, {cost_after - cost_before}};
+}
+
+// afford, with what the counters of the rule change about it.
+Charge afford_money(const Rule& rule, const Curve& curve, i64 before, Ask ask) {
+  const i64 limit = left_of_limit(rule, ask.so_far);
+  const i64 available = std::max(ask.available.count, i64{0});
+  const i64 fee = first_fee(curve, ask.so_far);
+  const bool is_capped = rule.is_limit_cap != 0 && available >= limit;
+  ask.available.count = is_capped ? count_max : std::min(available, limit) - fee;
+  if (ask.available.is_negative()) return {};
+  Charge charge = afford(curve, before, ask);
+  if (charge.covered.is_zero()) return charge;
+  const i128 sum = i128{charge.cost.count} + fee;
+  charge.cost.count = static_cast<i64>(is_capped ? std::min<i128>(sum, limit) : sum);
+  return charge;
 }
 
 // An allowance that is paid one for one, as most are: no division.
@@ -248,14 +398,16 @@ std::string_view to_text(Outcome outcome) {
 
 Outcome price(const Rule& rule, const PaymentSource& source, UsageSoFar so_far, Quantity quantity,
               Amount& cost) {
-  const i64 before = paid_before(source, so_far);
-  if (source.is_money()) return price_piece(money_curve(rule), before, quantity, cost.count);
+  if (source.is_money()) {
+    return price_money(rule, money_curve(rule, source), so_far, quantity, cost.count);
+  }
   const Step step = allowance_step(source);
+  const i64 before = so_far.by_allowance.count;
   return price_piece(allowance_curve(source, step), before, quantity, cost.count);
 }
 
 Outcome price(const Rule& rule, UsageSoFar so_far, Quantity quantity, Money& cost) {
-  return price_piece(money_curve(rule), so_far.by_money.count, quantity, cost.count);
+  return price_money(rule, money_curve(rule), so_far, quantity, cost.count);
 }
 
 Quantity reverse(const Rule& rule, const PaymentSource& source, UsageSoFar so_far,
@@ -266,9 +418,15 @@ Quantity reverse(const Rule& rule, const PaymentSource& source, UsageSoFar so_fa
 
 Charge affordable(const Rule& rule, const PaymentSource& source, const Ask& ask) {
   check(ask.granule.is_positive(), "a granule is at least one");
-  const i64 before = paid_before(source, ask.so_far);
+  const i64 before = paid_before(rule, source, ask.so_far);
   check(before >= 0, "nobody has used less than nothing");
-  if (source.is_money()) return afford(money_curve(rule), before, ask);
+  if (source.is_money()) {
+    const Curve curve = money_curve(rule, source);
+    if ((rule.usage_counter | rule.money_counter) == 0) [[likely]] {
+      return afford(curve, before, ask);
+    }
+    return afford_money(rule, curve, before, ask);
+  }
   if (is_one_for_one(source)) return afford_one_for_one(before, ask);
   const Step step = allowance_step(source);
   return afford(allowance_curve(source, step), before, ask);
@@ -278,6 +436,16 @@ UsageSoFar advance(const PaymentSource& source, UsageSoFar so_far, Quantity cove
   Quantity& paid = source.is_money() ? so_far.by_money : so_far.by_allowance;
   check(!covered.is_negative(), "usage is never taken back");
   check(add(paid, covered, paid), "what was covered can be counted");
+  if (source.is_money() && !add(so_far.counted, covered, so_far.counted)) {
+    so_far.counted = Quantity::max();
+  }
+  return so_far;
+}
+
+UsageSoFar advance(const PaymentSource& source, UsageSoFar so_far, const Charge& charge) {
+  so_far = advance(source, so_far, charge.covered);
+  if (!source.is_money()) return so_far;
+  if (!add(so_far.spent, Money{charge.cost.count}, so_far.spent)) so_far.spent = Money::max();
   return so_far;
 }
 
@@ -296,7 +464,7 @@ Coverage cover(const Rule& rule, const Wish& wish) {
                                       .available = wish.available[i],
                                       .granule = wish.granule});
     result.charge[i] = charge;
-    result.after = advance(source, result.after, charge.covered);
+    result.after = advance(source, result.after, charge);
     result.covered.count += charge.covered.count;
     result.missing.count -= charge.covered.count;
   }

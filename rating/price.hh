@@ -5,8 +5,12 @@
 //
 // Every source of a rule has a cost curve F: F(q) is what it has paid in this session when it has
 // paid for a quantity q in all. F(0) is 0, F never falls, and every rounding happens inside F:
-// usage to blocks first, then (setup fee + blocks) to the rule's money_step. A piece of usage costs
-// the difference F(before + piece) - F(before). So these hold for every rule, and are tested so:
+// usage to blocks first, then (setup fee + blocks) times the factor of discount and tax to the
+// rule's money_step; what comes out is kept between the minimum and the cap, and changed to the
+// currency of the source with that one's own rounding. A piece of usage costs the difference
+// F(before + piece) - F(before). A usage counter moves the place on the curve from the session to
+// the account: F then begins where the counter stands. A money counter ends what may be taken.
+// So these hold for every rule, and are tested so:
 //
 //   pieces    the prices of the pieces of a session add up to the price of the whole, however cut
 //   exact     price(reverse(balance)) <= balance, and one more of the quantity costs more than it
@@ -40,11 +44,13 @@
 
 namespace tollgate::rating {
 
-// What a session has used under a rule and paid for. Kept by the session, 16 octets, starts at
-// zero.
+// What a session has used under a rule and paid for: kept by the session, starts at zero. Beside it
+// what the account's counters say, where the rule has some (Rule::usage_counter, money_counter).
 struct UsageSoFar {
   Quantity by_money;
   Quantity by_allowance;
+  Quantity counted;  // by the usage counter, this session's part included
+  Money spent;       // by the money counter, likewise
 };
 
 enum class Outcome : u8 {
@@ -86,6 +92,9 @@ struct Ask {
 // What was paid for joins what the session remembers. `covered` comes from a Charge, or from a
 // price() whose outcome was ok.
 [[nodiscard]] UsageSoFar advance(const PaymentSource& source, UsageSoFar so_far, Quantity covered);
+// The same, with what it cost: for rules with a money counter.
+[[nodiscard]] UsageSoFar advance(const PaymentSource& source, UsageSoFar so_far,
+                                 const Charge& charge);
 
 struct Wish {
   UsageSoFar so_far;

@@ -8,10 +8,15 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <random>
+#include <set>
+#include <thread>
 #include <vector>
 
 #include "base/check.hh"
+#include "base/time.hh"
+#include "base/versioned_blob.hh"
 #include "rating/compile.hh"
 #include "rating/image.hh"
 #include "rating/price.hh"
@@ -56,7 +61,7 @@ Scene make_scene(int plans) {
     const u32 plan = plan_id(fmt::format("p{}", random() % static_cast<u64>(plans)));
     const i64 before = static_cast<i64>(random() % 100'000'000);
     const i64 used = static_cast<i64>(random() % 10'000'000);
-    scene.requests.push_back({{plan, 32251, random() % 100}, {{before}, {before}}, {used}});
+    scene.requests.push_back({{plan, 32251, random() % 100}, {{before}, {before}, {}, {}}, {used}});
   }
   return scene;
 }
@@ -119,6 +124,124 @@ void burst_find_and_price(benchmark::State& state) {
   benchmark::DoNotOptimize(sum);
 }
 BENCHMARK(burst_find_and_price)->Arg(1)->Arg(1000);
+
+// A million prefixes in 300 zones, and a rule for each zone: by the longest prefix to the price.
+struct ZoneScene {
+  Compiled compiled;
+  Image image;
+  std::vector<RuleKey> keys;
+};
+
+ZoneScene make_zone_scene() {
+  constexpr u32 prefixes = 1'000'000;
+  constexpr u32 zones = 300;
+  std::mt19937_64 random(7);
+  std::set<u32> numbers;  // of seven digits, and shorter ones around them
+  while (numbers.size() < prefixes) {
+    const u32 number = 1'000'000 + static_cast<u32>(random() % 9'000'000);
+    numbers.insert(random() % 8 == 0 ? number / 100 : number);
+  }
+  std::string table;
+  for (const u32 number : numbers) table += fmt::format("{},z{}\n", number, random() % zones);
+  std::string text = "plan p { currency EUR; service voice { destination world\n";
+  for (u32 zone = 0; zone < zones; ++zone) {
+    text += fmt::format("rule default to z{} {{ price first 60s 0.10EUR then 0.0{}EUR per 1s }}\n",
+                        zone, 1 + zone % 9);
+  }
+  text += "rule default { price 1EUR per 60s } } }\n";
+  const TariffText files[] = {{"bench", std::move(text)}, {"world.prefixes", std::move(table)}};
+  ZoneScene scene;
+  scene.compiled = compile(files);
+  check(scene.compiled.is_good(), "the bench's tariff is good");
+  scene.image = Image(scene.compiled.image);
+  for (std::size_t i = 0; i < 1 << 16; ++i) {
+    const u64 number = 10'000'000'000 + random() % 90'000'000'000;
+    scene.keys.push_back({.plan = plan_id("p"),
+                          .context = 32260,
+                          .destination = number_key(fmt::format("{}", number))});
+  }
+  return scene;
+}
+
+void burst_a_million_prefixes(benchmark::State& state) {
+  static const ZoneScene scene = make_zone_scene();
+  std::size_t at = 0;
+  i64 sum = 0;
+  for (auto _ : state) {
+    const std::span<const RuleKey> keys(&scene.keys[at], burst);
+    at = (at + burst) % scene.keys.size();
+    for (const RuleKey& key : keys) scene.image.prefetch_zone_index(key);
+    for (const RuleKey& key : keys) scene.image.prefetch_zones(key);
+    std::array<const Rule*, burst> rules{};
+    for (std::size_t i = 0; i < burst; ++i) {
+      check(scene.image.find_rule(keys[i], {}, rules[i]) == Found::rule, "the rule is there");
+      prefetch(*rules[i]);
+    }
+    for (std::size_t i = 0; i < burst; ++i) {
+      Amount cost;
+      check(price(*rules[i], rules[i]->source[0], {}, {static_cast<i64>(i) * 7000}, cost) ==
+                Outcome::ok,
+            "priced");
+      sum += cost.count;
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<i64>(burst));
+  benchmark::DoNotOptimize(sum);
+}
+BENCHMARK(burst_a_million_prefixes);
+
+// A whole tariff of many plans, from text to a verified image.
+void compile_plans(benchmark::State& state) {
+  std::string text = "timezone \"Europe/Berlin\"\nband night { every 20:00-06:00 }\n";
+  for (i64 plan = 0; plan < state.range(0); ++plan) {
+    text += fmt::format(
+        "plan p{} {{ currency EUR; service data {{ rule default {{ price 0.0{}EUR per 1MB }}\n"
+        "rule group 1 free }}\nservice voice {{ rule default {{ price 0.1EUR per 1min }}\n"
+        "rule default during night {{ price 0.05EUR per 1min }} }}\n"
+        "service sms {{ rule default {{ price 0.10EUR }} }} }}\n"
+        "example \"e{}\" {{ plan p{}; service sms; use 1event; expect cost 0.10EUR }}\n",
+        plan, 1 + plan % 9, plan, plan);
+  }
+  const TariffText file{"bench", std::move(text)};
+  for (auto _ : state) {
+    const Compiled compiled = compile({&file, 1});
+    check(compiled.is_good(), "the bench's tariff is good");
+    benchmark::DoNotOptimize(compiled.image.data());
+  }
+}
+BENCHMARK(compile_plans)->Arg(100)->Arg(10'000)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+// What a charge core feels of a swap: finding the new version, and the first burst on memory that
+// is not in its cache. Published by another thread, as control does it.
+void swap_and_first_burst(benchmark::State& state) {
+  const Scene& scene = scene_of(1);
+  const u64 slot_bytes = scene.compiled.image.size();
+  std::vector<u64> memory(VersionedBlob::footprint(slot_bytes) / 8 + page_bytes / 8);
+  void* page = memory.data();
+  std::size_t room = memory.size() * 8;
+  page = std::align(page_bytes, VersionedBlob::footprint(slot_bytes), page, room);
+  const Clock clock;
+  VersionedBlob& blob = *VersionedBlob::format(page, slot_bytes);
+  i64 sum = 0;
+  for (auto _ : state) {
+    std::thread([&] { check(blob.publish(scene.compiled.image) != 0, "it fits"); }).join();
+    const u64 begin = read_tsc();
+    const Image image(blob.read(blob.current_version()));
+    for (std::size_t i = 0; i < burst; ++i) {
+      const Request& request = scene.requests[i];
+      const Rule* rule = nullptr;
+      check(image.find_rule(request.key, {}, rule) == Found::rule, "the rule is there");
+      Amount cost;
+      check(price(*rule, rule->source[1], request.so_far, request.used, cost) == Outcome::ok,
+            "priced");
+      sum += cost.count;
+    }
+    const Duration took = clock.ticks_to_duration(read_tsc() - begin);
+    state.SetIterationTime(static_cast<double>(took.ns) / 1e9);
+  }
+  benchmark::DoNotOptimize(sum);
+}
+BENCHMARK(swap_and_first_burst)->UseManualTime()->Iterations(200);
 
 // A whole request: the rule, the debit of what was used, the next grant; allowance and money.
 void debit_and_grant(benchmark::State& state) {

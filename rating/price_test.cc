@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 
 namespace tollgate::rating {
@@ -93,6 +94,68 @@ TEST(PriceTest, ExactPricesRoundMoneyOnceForTheWholeSession) {
   EXPECT_EQ(price_of(rule, {.by_money = {49}}, 1), cent);
   EXPECT_EQ(price_of(rule, {.by_money = {50}}, 99), 0);
   EXPECT_EQ(price_of(rule, {.by_money = {50}}, 100), cent);
+}
+
+TEST(PriceTest, DiscountTaxMinimumAndCapByHand) {
+  Rule rule = per_hundred();
+  rule.factor = 9;  // 10% less, then 25% more: 9/8
+  rule.factor_by = 8;
+  EXPECT_EQ(price_of(rule, {}, 800), 9 * cent);
+  rule.money_step = {cent};
+  EXPECT_EQ(price_of(rule, {}, 100), 2 * cent);  // 1.125 cents, rounded up
+  rule.minimum = {5 * cent};
+  rule.cap = {10 * cent};
+  EXPECT_EQ(price_of(rule, {}, 0), 0);
+  EXPECT_EQ(price_of(rule, {}, 100), 5 * cent);
+  EXPECT_EQ(price_of(rule, {.by_money = {100}}, 300), 0);  // 4.5 cents, still the minimum
+  EXPECT_EQ(price_of(rule, {}, 5'000'000), 10 * cent);
+  EXPECT_EQ(reverse(rule, money(), {}, {5 * cent - 1}).count, 0);
+  EXPECT_EQ(reverse(rule, money(), {}, {5 * cent}).count, 400);
+  EXPECT_EQ(reverse(rule, money(), {}, {10 * cent}), Quantity::max());
+}
+
+TEST(PriceTest, EveryTenthIsFree) {
+  Rule rule = per_hundred();
+  rule.unit = Unit::events;
+  rule.step_count = 2;
+  rule.step[0] = {.start = {}, .block = {1}, .price = {cent}, .cost_before = {}};
+  rule.step[1] = {.start = {9}, .block = {1}, .price = {}, .cost_before = {9 * cent}};
+  rule.cycle = {10};
+  rule.cycle_cost = {9 * cent};
+  EXPECT_EQ(price_of(rule, {}, 9), 9 * cent);
+  EXPECT_EQ(price_of(rule, {}, 10), 9 * cent);
+  EXPECT_EQ(price_of(rule, {}, 31), 28 * cent);
+  EXPECT_EQ(price_of(rule, {.by_money = {9}}, 1), 0);
+  EXPECT_EQ(reverse(rule, money(), {}, {9 * cent}).count, 10);
+  EXPECT_EQ(reverse(rule, money(), {}, {18 * cent}).count, 20);
+}
+
+TEST(PriceTest, CountersMoveTheStepsAndEndThePrice) {
+  Rule rule = call();
+  rule.usage_counter = 1;  // the month's first minute is over after 59 s
+  const UsageSoFar month{.counted = {59'000}};
+  EXPECT_EQ(price_of(rule, {}, 1000), 15 * cent);
+  EXPECT_EQ(price_of(rule, month, 1000), 5 * cent);  // the begun minute is paid; the fee is not
+  EXPECT_EQ(price_of(rule, month, 3000), 7 * cent);
+  rule.money_counter = 1;
+  rule.counted_limit = {100 * cent};
+  const UsageSoFar late{.counted = {60'000}, .spent = {90 * cent}};
+  EXPECT_EQ(reverse(rule, money(), late, {1'000'000}).count, 5'000);
+  rule.is_limit_cap = 1;
+  EXPECT_EQ(price_of(rule, late, 3'600'000), 10 * cent);
+}
+
+TEST(PriceTest, AnotherCurrencyPaysAtItsRate) {
+  Rule rule = per_hundred();
+  PaymentSource dollars = money();
+  dollars.unit = Unit::usd;
+  dollars.amount = {100};  // 1.00 USD for 0.92 EUR
+  dollars.block = {92};
+  Amount cost;
+  EXPECT_EQ(price(rule, dollars, {}, {100}, cost), Outcome::ok);
+  EXPECT_EQ(cost.count, 10'870);  // 0.01 / 0.92 = 0.0108696, rounded up to a millionth
+  EXPECT_EQ(reverse(rule, dollars, {}, {10'869}).count, 0);
+  EXPECT_EQ(reverse(rule, dollars, {}, {10'870}).count, 100);
 }
 
 TEST(PriceTest, RefusesByName) {
@@ -207,7 +270,21 @@ class Generator {
       if (start > step_start_max || cost > cost_before_max)
         made.step_count = static_cast<u8>(i + 1);
     }
+    if (between(0, 2) == 0) cycle(made);
+    if (between(0, 2) == 0) factor(made);
+    if (between(0, 2) == 0) count(made);
+    if (made.usage_counter == 0 && between(0, 2) == 0) bounds(made);
+    if (made.money_counter == 0 && between(0, 4) == 0) {
+      made.source[0].unit = Unit::usd;
+      made.source[0].block = {1 + amount(12, exchange_max - 1)};
+      made.source[0].amount = {1 + amount(12, exchange_max - 1)};
+      made.source[0].rounding = static_cast<BlockRounding>(between(0, 3));
+    }
     return made;
+  }
+  UsageSoFar so_far() {
+    const i64 used = amount(100, INT64_MAX);
+    return {{used}, {used}, {amount(100, INT64_MAX)}, {amount(100, price_max)}};
   }
   PaymentSource source(const Rule& rule) {
     if (between(0, 3) != 0) return rule.source[0];
@@ -219,8 +296,51 @@ class Generator {
   }
 
  private:
+  void cycle(Rule& made) {
+    const Step& last = made.step[made.step_count - 1];
+    const i64 blocks = between(1, 5);
+    const i128 end = last.start.count + i128{blocks} * last.block.count;
+    const i128 cost = last.cost_before.count + i128{blocks} * last.price.count;
+    if (end > step_start_max || cost > cost_before_max) return;
+    made.cycle = {static_cast<i64>(end)};
+    made.cycle_cost = {static_cast<i64>(cost)};
+  }
+  void factor(Rule& made) {
+    if (made.usage_rounding == BlockRounding::exact) {
+      for (const Step& step : made.steps()) {
+        if (step.block.count > exact_block_max) return;
+      }
+    }
+    const i64 factor = 1 + amount(20, factor_max - 1);
+    const i64 by = 1 + amount(20, factor_max - 1);
+    made.factor = static_cast<u32>(factor / std::gcd(factor, by));
+    made.factor_by = static_cast<u32>(by / std::gcd(factor, by));
+  }
+  void count(Rule& made) {
+    made.usage_counter = static_cast<u16>(between(0, 1));
+    made.money_counter = static_cast<u16>(between(0, 1));
+    if (made.money_counter == 0) return;
+    made.counted_limit = {1 + amount(200, price_max - 1)};
+    made.is_limit_cap = static_cast<u8>(between(0, 1));
+  }
+  void bounds(Rule& made) {
+    if (between(0, 1) == 0) made.minimum = {amount(100, price_max)};
+    if (between(0, 1) == 0) made.cap = {made.minimum.count + amount(200, price_max)};
+    if (i128{made.cap.count} * made.factor_by > i128{INT64_MAX} * made.factor) made.cap = {};
+  }
+
   std::mt19937_64 random_;
 };
+
+// Where on its curve a session stands, and what its limit lets it take.
+i64 place_of(const Rule& rule, const PaymentSource& source, UsageSoFar so_far) {
+  if (!source.is_money()) return so_far.by_allowance.count;
+  return rule.usage_counter != 0 ? so_far.counted.count : so_far.by_money.count;
+}
+i64 bound_of(const Rule& rule, const PaymentSource& source, UsageSoFar so_far, i64 available) {
+  if (!source.is_money() || rule.money_counter == 0 || rule.is_limit_cap != 0) return available;
+  return std::min(available, std::max(rule.counted_limit.count - so_far.spent.count, i64{0}));
+}
 
 constexpr int cases = 300'000;
 
@@ -250,12 +370,13 @@ TEST(PropertyTest, ReverseIsTheLargestThatFits) {
   for (int i = 0; i < cases; ++i) {
     const Rule rule = generator.rule();
     const PaymentSource source = generator.source(rule);
-    const i64 used = generator.amount(100, INT64_MAX);
-    const UsageSoFar so_far{{used}, {used}};
+    const UsageSoFar so_far = generator.so_far();
+    const i64 used = place_of(rule, source, so_far);
     Amount cost;
     if (price(rule, source, so_far, {0}, cost) != Outcome::ok) continue;
-    const i64 available = generator.amount(200, INT64_MAX);
-    const i64 got = reverse(rule, source, so_far, {available}).count;
+    const i64 asked = generator.amount(200, INT64_MAX);
+    const i64 available = bound_of(rule, source, so_far, asked);
+    const i64 got = reverse(rule, source, so_far, {asked}).count;
     ASSERT_EQ(price(rule, source, so_far, {got}, cost), Outcome::ok) << i;
     ASSERT_LE(cost.count, available) << i;
     if (got < INT64_MAX - used) {
@@ -276,9 +397,10 @@ TEST(PropertyTest, PiecesCostWhatTheWholeCosts) {
     const Rule rule = generator.rule();
     const PaymentSource source = generator.source(rule);
     const i64 whole = generator.amount(200, INT64_MAX);
+    UsageSoFar so_far = generator.so_far();
+    so_far.by_money = so_far.by_allowance = {};
     Amount cost_of_whole;
-    if (price(rule, source, {}, {whole}, cost_of_whole) != Outcome::ok) continue;
-    UsageSoFar so_far;
+    if (price(rule, source, so_far, {whole}, cost_of_whole) != Outcome::ok) continue;
     i64 left = whole;
     i64 sum = 0;
     for (int piece = 0; left > 0; ++piece) {
@@ -287,7 +409,7 @@ TEST(PropertyTest, PiecesCostWhatTheWholeCosts) {
       ASSERT_EQ(price(rule, source, so_far, {size}, cost), Outcome::ok) << i;
       ASSERT_GE(cost.count, 0) << i;
       sum += cost.count;
-      so_far = advance(source, so_far, {size});
+      so_far = advance(source, so_far, Charge{{size}, cost});
       left -= size;
     }
     ASSERT_EQ(sum, cost_of_whole.count) << i;
@@ -303,8 +425,9 @@ TEST(PropertyTest, MoreNeverCostsLess) {
     const i64 b = generator.amount(200, INT64_MAX);
     Amount less;
     Amount more;
-    const Outcome of_less = price(rule, source, {}, {std::min(a, b)}, less);
-    const Outcome of_more = price(rule, source, {}, {std::max(a, b)}, more);
+    const UsageSoFar so_far = generator.so_far();
+    const Outcome of_less = price(rule, source, so_far, {std::min(a, b)}, less);
+    const Outcome of_more = price(rule, source, so_far, {std::max(a, b)}, more);
     if (of_more != Outcome::ok) continue;
     ASSERT_EQ(of_less, Outcome::ok) << i;
     ASSERT_LE(less.count, more.count) << i;

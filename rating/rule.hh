@@ -28,6 +28,9 @@ inline constexpr i64 block_max = i64{1} << 50;           // a pebioctet, 35 000 
 inline constexpr i64 price_max = 1'000'000'000'000'000;  // a billion currency units
 inline constexpr i64 step_start_max = i64{1} << 60;      // where the last step may begin
 inline constexpr i64 cost_before_max = i64{1} << 60;     // what all steps before it may cost
+inline constexpr u32 factor_max = u32{1} << 28;          // either part of Rule's factor
+inline constexpr i64 exact_block_max = i64{1} << 32;     // with a factor: a block of an exact price
+inline constexpr i64 exchange_max = i64{1} << 40;        // either part of an exchange rate
 
 // What becomes of a request for the service.
 enum class Verdict : u8 {
@@ -65,7 +68,8 @@ struct Step {
   Money cost_before;
 };
 
-// Who pays. For money, `block` and `amount` are not used: the rule's steps say the price.
+// Who pays. For money of the rule's currency, `block` and `amount` are 1: the steps say the price.
+// Money of another currency takes `amount` of itself for `block` of the rule's, rounded as it says.
 struct PaymentSource {
   Unit unit = Unit::none;
   BlockRounding rounding = BlockRounding::up;
@@ -104,6 +108,20 @@ struct Rule {
   TextRef name;      // "prepaid/data/group 10": for CDRs and explanations
   Money setup_fee;   // once a session, with the first use that money pays
   Money money_step{1};  // what a session has cost is always a whole multiple of this
+  // What fee and steps say is multiplied by this before it is rounded: discount and tax.
+  u32 factor = 1;
+  u32 factor_by = 1;
+  Money minimum;          // what a session costs that costs anything at all; 0: nothing said
+  Money cap;              // a session costs no more; 0: no end
+  Quantity cycle;         // after so much the steps begin anew; 0: never
+  Money cycle_cost;       // what the steps cost up to there
+  Money counted_limit;    // of the money counter, if there is one
+  u16 usage_counter = 0;  // number of the counter in which the steps are, 0: in the session
+  u16 money_counter = 0;  // number of the counter that counts what money has paid
+  u8 is_limit_cap = 0;    // at the limit it costs nothing more; else money pays nothing more
+  u8 zero1[3] = {};
+  u32 tax_ppm = 0;  // of the price without tax, for invoices: `factor` has it in already
+  u32 zero2 = 0;
   GrantPolicy grant{};
   PaymentSource source[sources_max];
   Step step[steps_max];
@@ -115,7 +133,7 @@ struct Rule {
 static_assert(sizeof(Step) == 32);
 static_assert(sizeof(PaymentSource) == 24);
 static_assert(sizeof(GrantPolicy) == 48);
-static_assert(sizeof(Rule) == 320 && std::is_trivially_copyable_v<Rule>);
+static_assert(sizeof(Rule) == 384 && std::is_trivially_copyable_v<Rule>);
 static_assert(std::has_unique_object_representations_v<Rule>, "the image's checksum covers all");
 
 // How much to grant when the client asks for `asked`, or leaves it to us (zero): inside the

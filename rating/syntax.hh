@@ -5,11 +5,14 @@
 // with places, before anything was checked that needs more than one statement.
 #pragma once
 
+#include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/amount.hh"
+#include "rating/image.hh"
 #include "rating/lexer.hh"
 #include "rating/rule.hh"
 
@@ -71,6 +74,41 @@ struct MoneyRoundingText {
   std::optional<AmountText> step;
 };
 
+// 10%, in millionths.
+struct PercentText {
+  u32 ppm = 0;
+  Place at;
+};
+
+struct TaxText {
+  PercentText rate;
+  bool is_inclusive = false;
+};
+
+// In a rule, or for all rules of a service or plan: what is taken off and put on a price.
+struct TermsText {
+  std::optional<PercentText> discount;
+  std::optional<TaxText> tax;
+};
+
+// Which map of zones a service (or all of a plan) looks a number up in; by NumberRole.
+using MapsText = std::array<std::optional<NameText>, number_roles>;
+
+// cap and limit, over a session or by a counter of the plan.
+struct BoundText {
+  AmountText amount;
+  std::optional<NameText> counter;
+};
+
+// `to europe from home in eu during night priority 1`
+struct ConditionsText {
+  std::array<std::vector<NameText>, number_roles> zones;
+  std::vector<NameText> bands;
+  std::optional<NumberText> priority;
+
+  bool is_any() const;
+};
+
 struct RuleText {
   Place at;
   bool is_whole = true;  // all of it could be read, so what is missing was not written
@@ -78,6 +116,7 @@ struct RuleText {
   bool is_default = false;
   std::vector<NumberText> groups;
   std::vector<NumberText> identifiers;
+  ConditionsText conditions;
   Verdict verdict = Verdict::charged;
   std::optional<Meter> meter;
   Place meter_at;
@@ -87,6 +126,12 @@ struct RuleText {
   std::optional<MoneyRoundingText> round_money;
   std::optional<AmountText> setup;
   std::vector<SourceText> sources;
+  TermsText terms;
+  std::optional<AmountText> minimum;
+  std::optional<BoundText> cap;
+  std::optional<BoundText> limit;
+  std::optional<NameText> steps_by;
+  std::optional<AmountText> restart;
   PolicyText policy;
 };
 
@@ -96,6 +141,8 @@ struct ServiceText {
   std::optional<NumberText> default_group;
   std::optional<Meter> meter;
   PolicyText policy;
+  TermsText terms;
+  MapsText maps;
   std::vector<RuleText> rules;
 };
 
@@ -105,24 +152,94 @@ struct BucketText {
   std::optional<AmountText> lifetime;
 };
 
+struct CounterText {
+  NameText name;
+  Unit unit = Unit::none;
+  Period period = Period::ever;
+};
+
+// `exchange 1USD 0.92EUR half_up`: so much of another currency pays for so much of the plan's.
+struct ExchangeText {
+  AmountText foreign;
+  AmountText own;
+  Rounding rounding = Rounding::up;
+};
+
 struct PlanText {
   NameText name;
   bool is_whole = true;  // as in RuleText, of the plan's own statements
   Unit currency = Unit::none;
   Place currency_at;
   std::vector<BucketText> buckets;
+  std::vector<CounterText> counters;
+  std::vector<ExchangeText> exchanges;
+  std::optional<NameText> timezone;
   PolicyText policy;
+  TermsText terms;
+  MapsText maps;
   std::vector<ServiceText> services;
 };
 
+struct PrefixText {
+  u64 start = 0;  // number_key
+  u32 digits = 0;
+  Place at;
+};
+
+struct ZoneText {
+  NameText name;
+  std::vector<PrefixText> prefixes;
+};
+
+struct ZonesText {
+  NameText name;
+  std::vector<ZoneText> zones;
+};
+
+struct CalendarText {
+  struct Day {
+    i64 day = 0;  // since 1970; of the year 2000 if it is each year's
+    bool is_yearly = false;
+  };
+  NameText name;
+  std::vector<Day> days;
+  std::vector<i64> from_easter;  // days after Easter Sunday, or before it
+};
+
+struct BandLineText {
+  u8 weekdays = 0;  // as in BandLine
+  std::vector<NameText> calendars;
+  std::vector<NameText> except;
+  std::vector<BandLine::Hours> hours;
+};
+
+struct BandText {
+  NameText name;
+  std::vector<BandLineText> lines;
+};
+
+// What a counter stands at before an example.
+struct CountedText {
+  NameText counter;
+  AmountText amount;
+};
+
 struct ExampleText {
+  struct Use {
+    AmountText amount;
+    std::optional<AmountText> after;  // the piece before began
+  };
   Place at;
   std::string name;
   std::optional<NameText> plan;
   std::optional<NameText> service;
   std::optional<NumberText> group;
   std::optional<NumberText> identifier;
-  std::vector<AmountText> use;
+  std::optional<i64> local_second;  // `at`: what the clock of the plan's time zone shows
+  Place second_at;
+  std::array<std::optional<NameText>, number_roles> numbers;
+  std::vector<CountedText> counted;
+  std::vector<Use> use;
   std::vector<AmountText> have;
   std::vector<AmountText> costs;      // expect cost ...
   std::optional<AmountText> covered;  // expect covered ...
@@ -133,6 +250,31 @@ struct ExampleText {
 struct TariffSyntax {
   std::vector<PlanText> plans;
   std::vector<ExampleText> examples;
+  std::vector<ZonesText> zones;
+  std::vector<CalendarText> calendars;
+  std::vector<BandText> bands;
+  std::map<u32, NameText> timezones;  // by file
+
+  // The time zone's name that counts for a plan: its own, its file's, UTC.
+  std::string timezone_of(const PlanText& plan) const;
+  const PlanText* find_plan(std::string_view name) const;
 };
+
+inline bool ConditionsText::is_any() const {
+  return !zones[0].empty() || !zones[1].empty() || !zones[2].empty() || !bands.empty();
+}
+
+inline std::string TariffSyntax::timezone_of(const PlanText& plan) const {
+  if (plan.timezone) return plan.timezone->text;
+  const auto of_file = timezones.find(plan.name.at.file);
+  return of_file == timezones.end() ? "UTC" : of_file->second.text;
+}
+
+inline const PlanText* TariffSyntax::find_plan(std::string_view name) const {
+  for (const PlanText& plan : plans) {
+    if (plan.name.text == name) return &plan;
+  }
+  return nullptr;
+}
 
 }  // namespace tollgate::rating

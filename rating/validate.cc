@@ -30,6 +30,9 @@ class Checker {
   bool rule_slots() const;
   bool rules() const;
   bool redirects() const;
+  bool zones() const;
+  bool timelines() const;
+  bool counters() const;
 
  private:
   template <class Record>
@@ -46,7 +49,13 @@ class Checker {
   bool is_policy(const Rule& rule) const;
   bool is_source(const Rule& rule, const PaymentSource& source) const;
   bool are_steps(std::span<const Step> steps) const;
+  bool is_price(const Rule& rule) const;
+  bool is_counted(const Rule& rule) const;
   bool is_rule(const Rule& rule) const;
+  bool is_zone_map(const ZoneMap& map) const;
+  bool is_timeline(const Timeline& timeline) const;
+  bool are_conditions(const Service& service) const;
+  bool is_place(const Service& service, u32 place) const;
 
   Bytes bytes_;
   ImageHeader header_;
@@ -56,7 +65,12 @@ ImageFault Checker::extents() const {
   const bool all_fit = fits<Plan>(header_.plans) && fits<InitialBucket>(header_.buckets) &&
                        fits<Service>(header_.services) && fits<RuleSlot>(header_.rule_slots) &&
                        fits<Rule>(header_.rules) && fits<TextRef>(header_.redirects) &&
-                       fits<u8>(header_.texts);
+                       fits<u8>(header_.texts) && fits<ZoneMap>(header_.zone_maps) &&
+                       fits<u32>(header_.zone_index) && fits<u64>(header_.zone_leaves) &&
+                       fits<TextRef>(header_.zone_names) && fits<Timeline>(header_.timelines) &&
+                       fits<u32>(header_.timeline_days) && fits<u64>(header_.timeline_edges) &&
+                       fits<u16>(header_.classes) && fits<u32>(header_.cells) &&
+                       fits<Counter>(header_.counters);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
 }
@@ -93,7 +107,12 @@ bool Checker::services() const {
       has_empty = true;
       continue;
     }
-    if (service.default_rule > header_.rules.count || !is_text(service.name)) return false;
+    if (!is_text(service.name) || !are_conditions(service)) return false;
+    const bool is_row = (service.default_rule & cells_bit) != 0;
+    if (is_row ? !is_place(service, service.default_rule)
+               : service.default_rule > header_.rules.count) {
+      return false;
+    }
     if (service.slots_count == 0) {
       if (service.shapes != 0) return false;
       continue;
@@ -101,14 +120,45 @@ bool Checker::services() const {
     const u64 end = u64{service.slots_first} + service.slots_count;
     if (!is_power_of_two(service.slots_count) || end > slots.size()) return false;
     if (empty_before[end] == empty_before[service.slots_first]) return false;
+    const auto own = slots.subspan(service.slots_first, service.slots_count);
+    const auto is_good = [&](const RuleSlot& slot) {
+      return slot.shape == 0 || is_place(service, slot.rule);
+    };
+    if (!std::ranges::all_of(own, is_good)) return false;
   }
   return has_empty;
+}
+
+bool Checker::is_place(const Service& service, u32 place) const {
+  if ((place & cells_bit) == 0) return place < header_.rules.count;
+  const u64 end = u64{place & ~cells_bit} + service.cell_count();
+  return end <= header_.cells.count;
+}
+
+bool Checker::are_conditions(const Service& service) const {
+  u64 cells = service.band_count;
+  const auto classes = table<u16>(header_.classes);
+  for (u32 role = 0; role < number_roles; ++role) {
+    const u16 count = service.class_count[role];
+    cells *= count;
+    if (count == 0 || cells > cells_max) return false;
+    if (service.map[role] == 0) continue;
+    if (service.map[role] > header_.zone_maps.count) return false;
+    const u64 zones = u64{table<ZoneMap>(header_.zone_maps)[service.map[role] - 1].zone_count} + 1;
+    if (service.classes_first[role] + zones > classes.size()) return false;
+    const auto own = classes.subspan(service.classes_first[role], zones);
+    if (std::ranges::any_of(own, [&](u16 number) { return number >= count; })) return false;
+  }
+  if (cells == 0) return false;
+  if (service.timeline == 0) return true;
+  if (service.timeline > header_.timelines.count) return false;
+  return table<Timeline>(header_.timelines)[service.timeline - 1].class_count <= service.band_count;
 }
 
 bool Checker::rule_slots() const {
   const auto all = table<RuleSlot>(header_.rule_slots);
   return std::ranges::all_of(all, [this](const RuleSlot& slot) {
-    return slot.shape == 0 || slot.rule < header_.rules.count;
+    return slot.shape == 0 || (slot.rule & cells_bit) != 0 || slot.rule < header_.rules.count;
   });
 }
 
@@ -127,7 +177,10 @@ bool Checker::is_source(const Rule& rule, const PaymentSource& source) const {
   if (source.unit == Unit::none || source.rounding > BlockRounding::exact) return false;
   if (!is_within(source.block.count, 1, block_max)) return false;
   if (!is_within(source.amount.count, 1, price_max)) return false;
-  return !source.is_money() || (source.unit == rule.currency && rule.step_count > 0);
+  if (!source.is_money()) return true;
+  if (rule.step_count == 0 || source.rounding > BlockRounding::half_even) return false;
+  if (source.unit == rule.currency) return source.block.count == 1 && source.amount.count == 1;
+  return source.block.count <= exchange_max && source.amount.count <= exchange_max;
 }
 
 bool Checker::are_steps(std::span<const Step> steps) const {
@@ -150,6 +203,106 @@ bool Checker::are_steps(std::span<const Step> steps) const {
   return true;
 }
 
+// What is behind the steps: factor, bounds, cycle.
+bool Checker::is_price(const Rule& rule) const {
+  if (!is_within(rule.factor, 1, factor_max)) return false;
+  if (!is_within(rule.factor_by, 1, factor_max)) return false;
+  const bool is_even = rule.factor == rule.factor_by;
+  if (is_even && rule.factor != 1) return false;
+  // A cap lies where the price can still be calculated.
+  if (i128{rule.cap.count} * rule.factor_by > i128{INT64_MAX} * rule.factor) return false;
+  if (!is_even && rule.usage_rounding == BlockRounding::exact) {
+    const auto is_short = [](const Step& step) { return step.block.count <= exact_block_max; };
+    if (!std::ranges::all_of(rule.steps(), is_short)) return false;
+  }
+  if (!is_within(rule.minimum.count, 0, price_max)) return false;
+  if (!is_within(rule.cap.count, 0, price_max)) return false;
+  if (rule.cap.is_positive() && rule.cap < rule.minimum) return false;
+  if (!is_within(rule.cycle.count, 0, step_start_max)) return false;
+  if (!is_within(rule.cycle_cost.count, 0, cost_before_max)) return false;
+  if (rule.cycle.is_zero()) return true;
+  if (rule.step_count == 0) return false;
+  const Step& last = rule.step[rule.step_count - 1];
+  const i64 length = rule.cycle.count - last.start.count;
+  if (length <= 0 || length % last.block.count != 0) return false;
+  const i128 cost = i128{length / last.block.count} * last.price.count + last.cost_before.count;
+  return cost == rule.cycle_cost.count;
+}
+
+bool Checker::is_counted(const Rule& rule) const {
+  const auto counters = table<Counter>(header_.counters);
+  if (rule.usage_counter > counters.size() || rule.money_counter > counters.size()) return false;
+  if (rule.is_limit_cap > 1 || !is_within(rule.counted_limit.count, 0, price_max)) return false;
+  if (rule.usage_counter != 0) {
+    if (counters[rule.usage_counter - 1].unit != rule.unit) return false;
+    if (rule.minimum.is_positive() || rule.cap.is_positive()) return false;
+  }
+  if (rule.money_counter == 0) return true;
+  if (counters[rule.money_counter - 1].unit != rule.currency) return false;
+  return std::ranges::all_of(rule.sources(), [&](const PaymentSource& source) {
+    return !source.is_money() || source.unit == rule.currency;
+  });
+}
+
+bool Checker::is_zone_map(const ZoneMap& map) const {
+  if (map.digits > zone_index_digits_max || !is_text(map.name)) return false;
+  if (map.divisor != number_power(number_digits_max - map.digits)) return false;
+  const u64 places = number_power(map.digits) + 1;
+  if (map.index_first + places > header_.zone_index.count) return false;
+  if (u64{map.leaves_first} + map.leaf_count > header_.zone_leaves.count) return false;
+  if (u64{map.zones_first} + map.zone_count > header_.zone_names.count) return false;
+  const auto index = table<u32>(header_.zone_index).subspan(map.index_first, places);
+  const auto leaves = table<u64>(header_.zone_leaves).subspan(map.leaves_first, map.leaf_count);
+  if (leaves.empty() || leaves[0] >> zone_bits != 0) return false;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    if ((leaves[i] & zones_max) > map.zone_count) return false;
+    if (i > 0 && leaves[i] <= leaves[i - 1]) return false;
+  }
+  // A search in place p looks at the leaves from index[p] on and falls back on the one before.
+  if (index[0] != 0 || index[places - 1] != leaves.size()) return false;
+  for (std::size_t i = 1; i < index.size(); ++i) {
+    if (index[i] < std::max(index[i - 1], 1U) || index[i] > leaves.size()) return false;
+  }
+  return true;
+}
+
+bool Checker::zones() const {
+  const auto names = table<TextRef>(header_.zone_names);
+  const auto maps = table<ZoneMap>(header_.zone_maps);
+  return std::ranges::all_of(names, [this](TextRef ref) { return is_text(ref); }) &&
+         std::ranges::all_of(maps, [this](const ZoneMap& map) { return is_zone_map(map); });
+}
+
+bool Checker::is_timeline(const Timeline& timeline) const {
+  if (u64{timeline.days_first} + timeline_days > header_.timeline_days.count) return false;
+  if (u64{timeline.edges_first} + timeline.edge_count > header_.timeline_edges.count) return false;
+  if (timeline.edge_count == 0) return false;
+  const auto days = table<u32>(header_.timeline_days).subspan(timeline.days_first, timeline_days);
+  const auto edges =
+      table<u64>(header_.timeline_edges).subspan(timeline.edges_first, timeline.edge_count);
+  constexpr u64 class_mask = (u64{1} << timeline_class_bits) - 1;
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    if ((edges[i] & class_mask) >= timeline.class_count) return false;
+    if (edges[i] >> timeline_class_bits >= static_cast<u64>(timeline_seconds)) return false;
+    const u64 before = i == 0 ? 0 : edges[i - 1] >> timeline_class_bits;
+    if (i > 0 && edges[i] >> timeline_class_bits <= before) return false;
+  }
+  return std::ranges::all_of(days, [&](u32 edge) { return edge < edges.size(); });
+}
+
+bool Checker::timelines() const {
+  const auto all = table<Timeline>(header_.timelines);
+  return std::ranges::all_of(all, [this](const Timeline& each) { return is_timeline(each); });
+}
+
+bool Checker::counters() const {
+  const auto all = table<Counter>(header_.counters);
+  return std::ranges::all_of(all, [this](const Counter& counter) {
+    return counter.unit != Unit::none && counter.period <= Period::month &&
+           counter.timeline <= header_.timelines.count && is_text(counter.name);
+  });
+}
+
 bool Checker::is_rule(const Rule& rule) const {
   if (rule.verdict > Verdict::barred || rule.meter > Meter::money) return false;
   if (rule.usage_rounding > BlockRounding::exact) return false;
@@ -162,7 +315,7 @@ bool Checker::is_rule(const Rule& rule) const {
   if (!is_within(rule.money_step.count, 1, price_max)) return false;
   const auto is_good = [&](const PaymentSource& source) { return is_source(rule, source); };
   if (!std::ranges::all_of(rule.sources(), is_good)) return false;
-  return are_steps(rule.steps()) && is_policy(rule);
+  return are_steps(rule.steps()) && is_price(rule) && is_counted(rule) && is_policy(rule);
 }
 
 bool Checker::rules() const {
@@ -206,8 +359,11 @@ ImageFault validate(Bytes bytes) {
   if (checker.extents() != ImageFault::none) return ImageFault::bad_extent;
   if (!checker.plans()) return ImageFault::bad_plan;
   if (!checker.buckets()) return ImageFault::bad_bucket;
-  if (!checker.services()) return ImageFault::bad_service;
+  if (!checker.zones()) return ImageFault::bad_zones;
+  if (!checker.timelines()) return ImageFault::bad_timeline;
+  if (!checker.counters()) return ImageFault::bad_counter;
   if (!checker.rule_slots()) return ImageFault::bad_rule_slot;
+  if (!checker.services()) return ImageFault::bad_service;
   if (!checker.rules()) return ImageFault::bad_rule;
   if (!checker.redirects()) return ImageFault::bad_redirect;
   return ImageFault::none;

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/account_counters.hh"
+
+#include <algorithm>
+
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Bucket;
+using ledger::Outcome;
+using ledger::Second;
+
+const rating::Counter& counter_of(const ChargeContext& context, u16 number) {
+  return context.image.counters()[number - 1u];
+}
+
+u32 find_counter(const ChargeContext& context, const rating::Counter& counter) {
+  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
+    const Bucket& bucket = context.shard.bucket(at);
+    if (bucket.unit == counter_unit && bucket.product == counter.id) return at;
+  }
+  return 0;
+}
+
+Second period_end(const ChargeContext& context, const rating::Counter& counter) {
+  const Instant end = context.image.period_end(counter, context.op.now());
+  const i64 seconds = end.whole_seconds();
+  return seconds > i64{UINT32_MAX} ? UINT32_MAX : static_cast<Second>(seconds);
+}
+
+i64 value_of(const ChargeContext& context, u16 number) {
+  if (number == 0) return 0;
+  const u32 index = find_counter(context, counter_of(context, number));
+  if (index == 0) return 0;
+  const Bucket& bucket = context.shard.bucket(index);
+  return bucket.valid_from_s > context.op.now_second() ? bucket.consumed.count : 0;
+}
+
+bool has_counter(const ChargeContext& context, u16 number) {
+  if (number == 0) return true;
+  const rating::Counter& counter = counter_of(context, number);
+  if (find_counter(context, counter) != 0) return true;
+  return add_bucket(context.op, context.shard, context.account_index,
+                    {.unit = counter_unit,
+                     .priority = 255,
+                     .product = counter.id,
+                     .expires_s = 0,
+                     .valid_from_s = period_end(context, counter)}) != 0;
+}
+
+// A period that is over is taken out again, and the next begins at nothing.
+Outcome begin_period(const ChargeContext& context, u32 index, Second end) {
+  Bucket& bucket = context.shard.bucket(index);
+  const Amount counted = bucket.consumed;
+  Outcome outcome = refund(context.op, {context.shard, index}, counted);
+  if (outcome == Outcome::ok) outcome = take_out(context.op, {context.shard, index}, counted);
+  constexpr u32 word = offsetof(Bucket, expires_s) / 8;
+  static_assert(offsetof(Bucket, valid_from_s) / 8 <= word + 1);
+  context.op.change(bucket, {.pool = ledger::Pool::bucket,
+                             .index = index,
+                             .at_word = word,
+                             .word_count = offsetof(Bucket, valid_from_s) / 8 - word + 1});
+  bucket.valid_from_s = end;
+  return outcome;
+}
+
+Outcome count(const ChargeContext& context, u16 number, i64 more) {
+  if (number == 0 || more == 0) return Outcome::ok;
+  if (!has_counter(context, number)) return Outcome::too_busy;
+  const rating::Counter& counter = counter_of(context, number);
+  const u32 index = find_counter(context, counter);
+  if (context.shard.bucket(index).valid_from_s <= context.op.now_second()) {
+    const Outcome begun = begin_period(context, index, period_end(context, counter));
+    if (begun != Outcome::ok) return begun;
+  }
+  const Outcome outcome = put_in(context.op, {context.shard, index}, Amount{more});
+  if (outcome != Outcome::ok) return outcome;
+  return debit(context.op, {context.shard, index}, Amount{more});
+}
+
+}  // namespace
+
+rating::UsageSoFar with_counters(const ChargeContext& context, const rating::Rule& rule,
+                                 rating::UsageSoFar so_far) {
+  so_far.counted = {value_of(context, rule.usage_counter)};
+  so_far.spent = {value_of(context, rule.money_counter)};
+  return so_far;
+}
+
+bool has_counters(const ChargeContext& context, const rating::Rule& rule) {
+  return has_counter(context, rule.usage_counter) && has_counter(context, rule.money_counter);
+}
+
+Outcome count_use(const ChargeContext& context, const rating::Rule& rule, CountedUse use) {
+  const Outcome outcome = count(context, rule.usage_counter, use.quantity.count);
+  if (outcome != Outcome::ok) return outcome;
+  return count(context, rule.money_counter, use.money.count);
+}
+
+}  // namespace tollgate::app

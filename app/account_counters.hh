@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// What an account counts over its sessions, for prices that look at it: tiers of a month, the cap
+// of a day (docs/tariffs.md, counters).
+//
+// A counter is a bucket of a unit of its own that no rule pays with: `product` is the counter's
+// number, `consumed` what it has counted, `valid_from_s` when its period ends, so that it is never
+// of use to a charge while it counts. What is counted is put in and debited in one, so the audit's
+// equation holds for it as for all others, and undo, journal and recovery know nothing new.
+#pragma once
+
+#include "app/charge_context.hh"
+
+namespace tollgate::app {
+
+inline constexpr Unit counter_unit = static_cast<Unit>(999);
+
+// The session's part of `so_far`, and what the rule's counters stand at now.
+rating::UsageSoFar with_counters(const ChargeContext& context, const rating::Rule& rule,
+                                 rating::UsageSoFar so_far);
+
+// What money has paid for and taken joins the rule's counters. too_busy, and nothing is written: no
+// room for a counter that the account does not have yet.
+struct CountedUse {
+  Quantity quantity;
+  Money money;
+};
+[[nodiscard]] ledger::Outcome count_use(const ChargeContext& context, const rating::Rule& rule,
+                                        CountedUse use);
+
+// Makes the counters of the rule that are not there. To be asked before the first debit.
+[[nodiscard]] bool has_counters(const ChargeContext& context, const rating::Rule& rule);
+
+}  // namespace tollgate::app

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// The statements about discounts, taxes, bounds, counters and currencies.
+
+#include "rating/parser.hh"
+
+namespace tollgate::rating {
+
+bool Parser::map(NumberRole role) {
+  return name((*maps_)[static_cast<std::size_t>(role)].emplace(), "the name of zones");
+}
+
+// Whole percent or with up to four digits after the point: 7%, 12.5%.
+bool Parser::percent(PercentText& result, std::string_view what) {
+  const Token& token = peek();
+  const auto expected = fmt::format("{} as a percentage, such as 10% or 12.5%", what);
+  if (token.kind != Token::Kind::number || !token.text.ends_with('%')) return fail(expected);
+  u64 ppm = 0;
+  int digits_after = -1;
+  for (const char c : token.text.substr(0, token.text.size() - 1)) {
+    if (c == '.') {
+      if (digits_after >= 0) return fail(expected);
+      digits_after = 0;
+      continue;
+    }
+    ppm = ppm * 10 + static_cast<u64>(c - '0');
+    if (digits_after >= 0) ++digits_after;
+    if (digits_after > 2 || ppm > 1'000'000) {
+      return fail(expected, "at most two digits after the point");
+    }
+  }
+  for (int i = digits_after < 0 ? 0 : digits_after; i < 4; ++i) ppm *= 10;
+  if (ppm > 10'000'000) return fail(expected, "at most 1000%");
+  result = {static_cast<u32>(ppm), token.at};
+  next();
+  return true;
+}
+
+bool Parser::discount() {
+  PercentText made;
+  if (!percent(made, "what is taken off")) return false;
+  if (made.ppm >= 1'000'000) {
+    report_.add(made.at, "found a discount of everything, expected less than 100%",
+                "a rule whose use costs nothing is 'free'");
+    return true;
+  }
+  terms_->discount = made;
+  return true;
+}
+
+bool Parser::tax() {
+  TaxText made;
+  if (!percent(made.rate, "the rate")) return false;
+  if (!one_of<bool>({{"inclusive", true}, {"exclusive", false}}, made.is_inclusive)) return false;
+  terms_->tax = made;
+  return true;
+}
+
+bool Parser::counter() {
+  CounterText made;
+  if (!name(made.name, "the name of the counter")) return false;
+  made.unit = peek().kind == Token::Kind::word ? unit_from_name(peek().text) : Unit::none;
+  if (made.unit == Unit::none) {
+    return fail("what it counts: octets, seconds, events or a currency");
+  }
+  next();
+  if (accept("per") &&
+      !one_of<Period>({{"day", Period::day}, {"week", Period::week}, {"month", Period::month}},
+                      made.period)) {
+    return false;
+  }
+  plan_->counters.push_back(std::move(made));
+  return true;
+}
+
+bool Parser::exchange() {
+  ExchangeText made;
+  if (!money(made.foreign, "an amount of another currency, such as 1USD")) return false;
+  if (!money(made.own, "what it pays for in the plan's currency, such as 0.92EUR")) return false;
+  if (!peek().ends_statement() && !one_of<Rounding>({{"up", Rounding::up},
+                                                     {"down", Rounding::down},
+                                                     {"half_up", Rounding::half_up},
+                                                     {"half_even", Rounding::half_even}},
+                                                    made.rounding)) {
+    return false;
+  }
+  plan_->exchanges.push_back(made);
+  return true;
+}
+
+bool Parser::minimum() {
+  return money(rule_->minimum.emplace(), "the least that a session costs");
+}
+
+bool Parser::bound(BoundText& result) {
+  if (!money(result.amount, "the most that it costs")) return false;
+  if (!accept("by")) return true;
+  return name(result.counter.emplace(), "the name of a counter");
+}
+
+bool Parser::steps_by() {
+  if (!accept("by")) return fail("by and the name of a counter", "for example: steps by used-data");
+  return name(rule_->steps_by.emplace(), "the name of a counter");
+}
+
+bool Parser::restart() {
+  if (!accept("after")) return fail("after and a quantity", "for example: restart after 10events");
+  return amount(rule_->restart.emplace(), "after how much the steps begin anew");
+}
+
+}  // namespace tollgate::rating
