@@ -9,10 +9,10 @@
 namespace tollgate::sim {
 namespace {
 
-constexpr u64 small_link_bytes = 64_KiB;
+constexpr u64 small_link_bytes = 256_KiB;
 constexpr u64 entry_link_bytes = 256_KiB;  // twice the largest entry has to fit
 constexpr u64 identities_max = 64;
-constexpr u32 pending_max = 48;
+constexpr u32 pending_max = 400;
 constexpr u64 appliance_number = 7;
 
 // A turn of its own for the hash: the words behind `derived` of a record.

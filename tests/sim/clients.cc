@@ -12,7 +12,8 @@ namespace {
 
 constexpr u32 gateway_count = 3;
 constexpr u32 open_sessions_max = 12;
-constexpr u32 waiting_max = 24;  // below what a net tile keeps in mind
+constexpr u32 waiting_max = 24;
+constexpr u32 storm_size = 180;  // below what a net tile keeps in mind
 constexpr i64 block_octets = 100 << 10;
 
 const char* context_text(Context context) {
@@ -142,6 +143,17 @@ void Clients::act() {
   }
 }
 
+void Clients::storm() {
+  for (u32 i = 0; i < storm_size; ++i) {
+    if (random_.once_in(3)) {
+      send_event();
+    } else {
+      begin_session();
+      sessions_.back().is_over = random_.once_in(2);  // goes on no more
+    }
+  }
+}
+
 AskedService Clients::ask(Context context, RequestKind kind) {
   AskedService service{.wanted = static_cast<Wanted>(random_.below(3))};
   if (kind == RequestKind::initial && service.wanted == Wanted::nothing) {
@@ -182,9 +194,10 @@ void Clients::begin_session() {
                     .kind = RequestKind::initial,
                     .context = session.context};
   const u32 count = session.context == Context::data ? 1 + random_.below(3) : 1;
+  const u32 first = random_.once_in(3) ? random_.below(3) : 0;
   for (u32 i = 0; i < count; ++i) {
     AskedService service = ask(session.context, RequestKind::initial);
-    if (session.context == Context::data) service.rating_group = 10 * (i + 1);
+    if (session.context == Context::data) service.rating_group = 10 * (1 + (i + first) % 3);
     question.services.push_back(service);
   }
   send_new(session.gateway, number, std::move(question));
@@ -418,7 +431,8 @@ void Clients::on_answer(Link& link, Bytes message) {
   Request& request = requests_[found->second];
   link.waiting.erase(found);
   const Question& question = judge_.question(request.question);
-  if (as_text(answer_.session_id) != question.session_id || answer_.number != question.number ||
+  if (as_text(answer_.session_id) != question.session_id ||
+      answer_.number.value_or(question.number) != question.number ||
       answer_.header.end_to_end != request.question + 1) {
     fail("the answer to {} names another request", to_text(question));
   }

@@ -23,6 +23,9 @@ class Clients {
 
   // One of the gateways does something.
   void act();
+  // Many new sessions at once: the journal's groups become large, and several are written at a
+  // time.
+  void storm();
   // Takes what has arrived.
   void receive();
   // A connection breaks, with whatever was on its way.

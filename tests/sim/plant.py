@@ -55,7 +55,8 @@ BUGS = {
         'an UPDATE whose answer is no longer stored is carried out again',
         'app/charge.cc',
         'if (was_seen(session, request.number)) return Outcome::session_forgotten;',
-        ''),
+        'if (was_seen(session, request.number) && !session.quota_count)\n'
+        '        return Outcome::session_forgotten;'),
     'stored-answer': (
         'the stored answer is looked for by number, not by type and number',
         'app/charge.cc',

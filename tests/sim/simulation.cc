@@ -90,6 +90,9 @@ void Simulation::step() {
     disk_.is_full = !disk_.is_full;
     trace(disk_.is_full ? "the disk is full" : "the disk has room");
     ++counts_.faults;
+  } else if (what == 984) {
+    trace("many clients at once");
+    clients_.storm();
   } else if (what == 983 && random_.once_in(3) && disk_.damage()) {
     trace("the disk is damaged");
     ++counts_.faults;
