@@ -61,18 +61,18 @@ inline constexpr u8 free_ends = 8;    // a session of free services only needs n
 
 // The stream that a request came on, as a session remembers it for requests of ours: net tile,
 // place in its table, and the low bits of its generation. 0 is no way. That it leads to another
-// stream after 16384 further ones in the same place does no harm: the client's name is looked at.
+// stream after 8192 further ones in the same place does no harm: the client's name is looked at.
 struct Way {
   u32 value = 0;
 
   static constexpr Way make(u32 tile, u32 index, u32 generation) {
-    return {u32{1} << 31 | (tile & 7) << 28 | (index & 0x3fff) << 14 | (generation & 0x3fff)};
+    return {u32{1} << 31 | (tile & 0xf) << 27 | (index & 0x3fff) << 13 | (generation & 0x1fff)};
   }
   constexpr bool is_none() const { return value == 0; }
-  constexpr u32 tile() const { return value >> 28 & 7; }
-  constexpr u32 index() const { return value >> 14 & 0x3fff; }
+  constexpr u32 tile() const { return value >> 27 & 0xf; }
+  constexpr u32 index() const { return value >> 13 & 0x3fff; }
   constexpr bool is_generation(u32 generation) const {
-    return (value & 0x3fff) == (generation & 0x3fff);
+    return (value & 0x1fff) == (generation & 0x1fff);
   }
 };
 

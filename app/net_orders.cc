@@ -55,7 +55,7 @@ Connection* NetTile::find_way(const SessionOrder& order, dataplane::StreamId avo
   };
   const Way way = order.way;
   Connection* found = nullptr;
-  if (!way.is_none() && way.tile() == (options_.tile & 7) && way.index() < connections_.size()) {
+  if (!way.is_none() && way.tile() == options_.tile && way.index() < connections_.size()) {
     const std::unique_ptr<Connection>& last = connections_[way.index()];
     const bool is_same = is_good(last) && way.is_generation(last->stream.generation);
     const bool is_theirs =
@@ -165,7 +165,7 @@ void NetTile::on_session_answer(const Connection& connection, Bytes message) {
 // Tells the charge tile. If its link is full the news is lost and counted: the session goes on by
 // its timers.
 void NetTile::report(SessionOrder order, u32 result) {
-  order.tiles_tried |= static_cast<u8>(1 << (options_.tile & 7));
+  order.tiles_tried |= u32{1} << options_.tile;
   LinkProducer& link = charges_[order.shard % options_.charge_tile_count];
   const u64 bytes = ChargeRequestView::frame_bytes(0, order.session_id_bytes);
   const MutableBytes room = link.reserve(bytes);

@@ -12,6 +12,7 @@ void write_order_answer(const SessionOrder& order, u32 result, MutableBytes fram
   check(frame.size() >= bytes, "the frame was asked for with room for any Session-Id");
   auto* head = new (frame.data()) ChargeRequest;
   *head = {.tag = ledger::AnswerTag::none(),
+           .received_ns = order.tiles_tried,
            .service_context = static_cast<u64>(order.rating_group),
            .origin_host = order.origin_host,
            .number = result,
@@ -19,7 +20,6 @@ void write_order_answer(const SessionOrder& order, u32 result, MutableBytes fram
            .kind = RequestKind::session_answer,
            .action = static_cast<EventAction>(order.kind),
            .shard = order.shard,
-           .habits = order.tiles_tried,
            .session_id_bytes = order.session_id_bytes};
   std::memcpy(frame.data() + sizeof *head, order.session_id.data(), order.session_id_bytes);
 }
@@ -31,8 +31,8 @@ SessionOrder read_order_answer(ChargeRequestView answer) {
                      .session_hash = head.session_hash,
                      .kind = static_cast<OrderKind>(head.action),
                      .shard = head.shard,
-                     .tiles_tried = head.habits,
-                     .session_id_bytes = static_cast<u8>(head.session_id_bytes)};
+                     .session_id_bytes = static_cast<u8>(head.session_id_bytes),
+                     .tiles_tried = static_cast<u32>(head.received_ns)};
   check(answer.session_id().size() <= order.session_id.size(), "it came out of an order");
   answer.session_id().copy(order.session_id.data(), order.session_id.size());
   return order;

@@ -39,9 +39,9 @@ struct SessionOrder {
   u32 session_hash = 0;
   OrderKind kind = OrderKind::re_auth;
   u8 shard = 0;
-  u8 tiles_tried = 0;  // a bit for each net tile that knew no way
   u8 session_id_bytes = 0;
-  u32 reserved = 0;
+  u8 reserved = 0;
+  u32 tiles_tried = 0;  // a bit for each net tile that knew no way
   std::array<char, ledger::session_id_bytes_max> session_id{};
 
   std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }
