@@ -373,9 +373,11 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
 // What the answer tells of the account's money, if its client wants to know.
 void Charger::tell_money(const ChargeContext& context, const ChargeRequest& head,
                          u32 session_index) {
-  if (frame_.answer.service_count == 0 || work_[0].found.rule == nullptr) return;
   Answer& answer = frame_.answer;
-  answer.cost_unit = work_[0].found.rule->currency;
+  u32 rated = 0;  // a plan has one currency: any of its rules tells it
+  while (rated < answer.service_count && work_[rated].found.rule == nullptr) ++rated;
+  if (rated == answer.service_count) return;
+  answer.cost_unit = work_[rated].found.rule->currency;
   for (const ChargePolicy::LowBalance& low : policy_.low_balances) {
     if (low.currency == Unit::none) break;
     if (low.currency != answer.cost_unit) continue;
