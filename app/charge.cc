@@ -547,7 +547,7 @@ void Charger::hasten(ledger::Shard& shard, ledger::Operation& op, u32 session_in
                       .at_word = head_first_word,
                       .word_count = head_word_count});
   session.deadline_ns = due.ns;
-  shard.hasten(session_index, due);
+  shard.hasten(session_index);
   op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
 }
 

@@ -113,12 +113,6 @@ class Shard {
   // `expired` could not end it now: it comes again then.
   void postpone(u32 index, Instant due) { put_on_wheel(index, due); }
 
-  // An open session whose deadline was set to an earlier moment.
-  void hasten(u32 index, Instant due) {
-    take_off_wheel(index);
-    put_on_wheel(index, due);
-  }
-
   // Makes all derived fields anew from the journaled ones: after recovery, after a rollback, and if
   // needs_rebuild says so. A closed session whose time is over, or whose extensions have another
   // owner by now, had been forgotten and is forgotten again.
