@@ -156,6 +156,10 @@ bool Checker::are_conditions(const Service& service) const {
 }
 
 bool Checker::rule_slots() const {
+  const auto cells = table<u32>(header_.cells);
+  if (std::ranges::any_of(cells, [this](u32 rule) { return rule > header_.rules.count; })) {
+    return false;
+  }
   const auto all = table<RuleSlot>(header_.rule_slots);
   return std::ranges::all_of(all, [this](const RuleSlot& slot) {
     return slot.shape == 0 || (slot.rule & cells_bit) != 0 || slot.rule < header_.rules.count;
