@@ -64,10 +64,12 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
     for (const auto& owned : shards_) {
       if (owned != nullptr) owned->demand_rebuild();
     }
-    if (ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
-                               options.control_link)) {
-      memory_.header().rollback_count.fetch_add(1);
-    }
+    // Counted before and after: a snapshot that saw anything of the burst, or of its undoing, is
+    // thrown away.
+    memory_.header().rollback_count.fetch_add(1);
+    (void)ledger::Burst::recover(*options.undo, memory_.base(), *options.journal_link,
+                                 options.control_link);
+    memory_.header().rollback_count.fetch_add(1);
   }
   for (const auto& owned : shards_) {
     if (owned != nullptr && owned->needs_rebuild()) owned->rebuild(now);

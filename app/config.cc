@@ -136,6 +136,14 @@ void read_storage(TomlReader& reader, Config& config) {
   reader.number("journal", "segment_mib", {8, 4096}, segment_mib);
   config.journal_segment_bytes = segment_mib << 20;
   reader.number("journal", "segments_ahead", {1, 64}, config.journal_segments_ahead);
+  reader.duration("snapshot", "interval_seconds", {1, 86'400}, Duration::seconds(1),
+                  config.snapshot_interval);
+  u64 snapshot_journal_mib = 4096;
+  reader.number("snapshot", "journal_mib", {8, 1 << 20}, snapshot_journal_mib);
+  config.snapshot_journal_bytes = snapshot_journal_mib << 20;
+  u64 snapshot_mib_per_second = 200;
+  reader.number("snapshot", "mib_per_second", {1, 1 << 20}, snapshot_mib_per_second);
+  config.snapshot_bytes_per_second = snapshot_mib_per_second << 20;
   reader.path("state", "folder", config.state_folder, true);
   config.control_socket = config.state_folder + "/control.sock";
   reader.path("control", "socket", config.control_socket);

@@ -65,10 +65,15 @@ struct Config {
   ledger::LedgerSizes::Totals ledger_totals;
   u64 identities_max = 0;
   u64 tariff_bytes_max = 0;
-  // [journal], [state], [control], [cdr], [tariffs]
+  // [journal]
   std::string journal_folder;
   u64 journal_segment_bytes = 0;
   u32 journal_segments_ahead = 2;
+  // [snapshot]
+  Duration snapshot_interval = Duration::seconds(300);
+  u64 snapshot_journal_bytes = 0;  // taken as well when the journal grew by so much
+  u64 snapshot_bytes_per_second = 0;
+  // [state], [control], [cdr], [tariffs]
   std::string state_folder;
   std::string control_socket;
   std::string cdr_folder;

@@ -163,7 +163,7 @@ bool CoreProcess::is_done() {
     if (!charge->is_idle() && !is_late) return false;
   }
   for (const auto& journal : journals_) {
-    if (!journal->is_idle() && !is_late) return false;
+    if (!journal->is_sealed(now) && !is_late) return false;
   }
   return true;
 }

@@ -45,8 +45,10 @@ u32 JournalTile::poll(const Turn& turn) {
   return work;
 }
 
-void JournalTile::housekeep(const Turn&) {
+void JournalTile::housekeep(const Turn& turn) {
   writer_.housekeep();
+  if (!writer_.is_idle() || turn.now < idle_since_) idle_since_ = turn.now;
+  if (turn.now - idle_since_ >= idle_before_seal) (void)writer_.seal(turn.tsc, turn.now);
 }
 
 }  // namespace tollgate::app

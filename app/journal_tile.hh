@@ -44,11 +44,16 @@ class JournalTile {
   u32 poll(const Turn& turn);
   void housekeep(const Turn& turn);
   bool is_idle() const { return writer_.is_idle(); }
+  // Before it stops: true when all is on disk, and a group behind it says so.
+  bool is_sealed(Instant now) { return writer_.is_idle() && writer_.seal(read_tsc(), now); }
 
  private:
   bool release(ledger::AnswerTag tag, Bytes answer);
 
+  static constexpr Duration idle_before_seal = Duration::seconds(1);
+
   ledger::JournalWriter writer_;
+  Instant idle_since_;
   std::vector<LinkProducer> nets_;
   LinkProducer control_;
 };

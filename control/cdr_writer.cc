@@ -180,6 +180,27 @@ void CdrWriter::flush(Instant now, const std::vector<ledger::JournalPosition>& p
   const bool is_large = file_bytes_ >= options_.rotation_bytes;
   const bool is_old = now - opened_at_ >= options_.rotation_time;
   if (file_.is_open() && file_bytes_ != 0 && (is_large || is_old)) close_file(positions);
+  pass_segments(positions);
+}
+
+void CdrWriter::pass_segments(const std::vector<ledger::JournalPosition>& positions) {
+  bool has_passed = false;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    const bool is_known = i < checkpoint_.positions.size();
+    const u64 segment = is_known ? checkpoint_.positions[i].segment_number : 1;
+    has_passed = has_passed || positions[i].segment_number > segment;
+  }
+  if (!has_passed) return;
+  if (file_.is_open()) {
+    file_.sync();
+    sync_folder(options_.folder);
+    reached("synced");
+  }
+  CdrCheckpoint next = checkpoint_;
+  next.positions = positions;
+  write_checkpoint(next);
+  checkpoint_ = std::move(next);
+  reached("passed");
 }
 
 void CdrWriter::close_file(const std::vector<ledger::JournalPosition>& positions) {

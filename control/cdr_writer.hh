@@ -15,6 +15,10 @@
 // Closing a file: sync it, then write the checkpoint that counts it as closed, then rename it. A
 // crash after the checkpoint leaves the renaming to the next start.
 //
+// The journal is kept from the checkpoint's place on. So a checkpoint is also written whenever
+// reading has come into another segment: the open file is synced, and what is in it is known to the
+// next start from the file itself.
+//
 // Failures (disk full) are FileError; what was not written stays queued, and the call is repeated.
 #pragma once
 
@@ -83,6 +87,7 @@ class CdrWriter {
   std::string checkpoint_path() const { return options_.folder + "/checkpoint.json"; }
   void load_checkpoint();
   void take_over_open_file(Instant now);
+  void pass_segments(const std::vector<ledger::JournalPosition>& positions);
   void write_checkpoint(const CdrCheckpoint& checkpoint);
   void reached(std::string_view step) const {
     if (options_.reached) options_.reached(step);

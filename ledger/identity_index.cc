@@ -26,14 +26,14 @@ void store(T& to, T value) {
 }  // namespace
 
 u64 IdentityIndex::footprint(u64 identities_max) {
-  // A power of two of lines, on average at most 85 % full.
+  // On average at most 85 % full.
   const u64 lines_needed = (identities_max * 100 / 85 + entries_per_line) / entries_per_line;
-  return sizeof(Header) + next_power_of_two(lines_needed + lines_probed_max) * sizeof(Line);
+  return sizeof(Header) + (lines_needed + lines_probed_max) * sizeof(Line);
 }
 
 IdentityIndex IdentityIndex::format(u8* memory, u64 identities_max) {
   IdentityIndex index(memory);
-  index.header_->line_mask = (footprint(identities_max) - sizeof(Header)) / sizeof(Line) - 1;
+  index.header_->line_count = (footprint(identities_max) - sizeof(Header)) / sizeof(Line);
   index.header_->count = 0;
   index.header_->moves = 0;
   return index;
@@ -41,7 +41,7 @@ IdentityIndex IdentityIndex::format(u8* memory, u64 identities_max) {
 
 IdentityIndex::Lookup IdentityIndex::probe(IdentityKey key, AccountRef& account) const {
   u64 at = home(key);
-  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
+  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     const Line& line = lines()[at];
     bool has_room = false;
     bool is_read = false;
@@ -102,7 +102,7 @@ bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
   Place there{};
   if (find_place(key, there)) return false;
   u64 at = home(key);
-  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
+  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     Line& line = lines()[at];
     for (u32 i = 0; i < entries_per_line; ++i) {
       if (!line.key[i].is_none()) continue;
@@ -117,7 +117,7 @@ bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
 // Where the key lies; for the writer, whom nothing disturbs.
 bool IdentityIndex::find_place(IdentityKey key, Place& place) const {
   u64 at = home(key);
-  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = (at + 1) & header_->line_mask) {
+  for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     bool has_room = false;
     for (u32 i = 0; i < entries_per_line; ++i) {
       if (lines()[at].key[i] == key) {
@@ -133,14 +133,13 @@ bool IdentityIndex::find_place(IdentityKey key, Place& place) const {
 
 // An entry further on that may live in the gap's line: its home is that line or one before.
 bool IdentityIndex::find_filler(Place gap, Place& filler) const {
-  const u64 mask = header_->line_mask;
   for (u32 ahead = 1; ahead < lines_probed_max; ++ahead) {
-    const u64 at = (gap.line + ahead) & mask;
+    const u64 at = (gap.line + ahead) % header_->line_count;
     bool has_room = false;
     for (u32 i = 0; i < entries_per_line; ++i) {
       const IdentityKey key = lines()[at].key[i];
       has_room = has_room || key.is_none();
-      if (key.type() == IdentityType::none || ((at - home(key)) & mask) < ahead) continue;
+      if (key.type() == IdentityType::none || distance(home(key), at) < ahead) continue;
       filler = {at, i};
       return true;
     }
@@ -177,7 +176,7 @@ bool IdentityIndex::remove(IdentityKey key) {
 
 u64 IdentityIndex::mend() {
   u64 mended = 0;
-  for (u64 at = 0; at <= header_->line_mask; ++at) {
+  for (u64 at = 0; at < header_->line_count; ++at) {
     Line& line = lines()[at];
     if ((line.sequence & 1) == 0) continue;
     ++mended;
@@ -188,7 +187,7 @@ u64 IdentityIndex::mend() {
   }
   if (mended != 0) {
     header_->count = 0;
-    for (u64 at = 0; at <= header_->line_mask; ++at) {
+    for (u64 at = 0; at < header_->line_count; ++at) {
       for (u32 i = 0; i < entries_per_line; ++i) {
         if (!lines()[at].key[i].is_none()) ++header_->count;
       }

@@ -183,6 +183,30 @@ std::string make_segment(const JournalFolder& folder, u32 stream, u64 number) {
                      why);
 }
 
+std::string recycle_segment(const JournalFolder& folder, u32 stream, u64 old_number, u64 number) {
+  const std::string path = segment_path(folder.path, stream, number);
+  const std::string temporary = path + ".new";
+  const std::string old_path = segment_path(folder.path, stream, old_number);
+  SegmentHeader header;
+  std::string why = read_segment_header(folder, stream, old_number, header);
+  if (!why.empty()) return why;
+  header.number = number;
+  header.crc = header_crc(header);
+  if (::rename(old_path.c_str(), temporary.c_str()) != 0) {
+    return fmt::format("cannot use {} again: {}", old_path, reason());
+  }
+  const int fd = ::open(temporary.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC);
+  const Pages page = zero_pages(page_bytes);
+  std::memcpy(page.get(), &header, sizeof header);
+  const bool is_written =
+      fd >= 0 && ::pwrite(fd, page.get(), page_bytes, 0) == ssize_t{page_bytes} && ::fsync(fd) == 0;
+  if (!is_written) why = reason();
+  if (fd >= 0) ::close(fd);
+  if (why.empty() && ::rename(temporary.c_str(), path.c_str()) != 0) why = reason();
+  if (why.empty() && !sync_folder(folder.path)) why = reason();
+  return why.empty() ? std::string() : fmt::format("cannot use {} again: {}", old_path, why);
+}
+
 std::string read_segment_header(const JournalFolder& folder, u32 stream, u64 number,
                                 SegmentHeader& header) {
   const std::string path = segment_path(folder.path, stream, number);
@@ -221,21 +245,37 @@ std::string read_segment_header(const JournalFolder& folder, u32 stream, u64 num
   return {};
 }
 
+std::string SegmentKeeper::make(u64 number) {
+  while (!spares_.empty()) {
+    const u64 spare = spares_.front();
+    spares_.erase(spares_.begin());
+    if (recycle_segment(folder_, stream_, spare, number).empty()) return {};
+  }
+  return make_segment(folder_, stream_, number);
+}
+
 std::string SegmentKeeper::keep_ahead(u64 current) {
   // What lies before `current` is history: a gap there is for recovery to refuse, not to fill.
   if (made_until_ + 1 < current) made_until_ = current - 1;
   for (; made_until_ < current + ahead_count_; ++made_until_) {
     if (fs::exists(segment_path(folder_.path, stream_, made_until_ + 1))) continue;
-    std::string why = make_segment(folder_, stream_, made_until_ + 1);
+    std::string why = make(made_until_ + 1);
     if (!why.empty()) return why;
   }
   return {};
 }
 
+// The lowest go first: what stays is an unbroken row.
 void SegmentKeeper::free_below(u64 oldest_needed) {
+  if (oldest_needed <= freed_below_) return;
+  freed_below_ = oldest_needed;
+  spares_.clear();
   for (const u64 number : list_segments(folder_.path, stream_)) {
-    if (number >= oldest_needed) break;
-    ::unlink(segment_path(folder_.path, stream_, number).c_str());
+    if (number < oldest_needed) spares_.push_back(number);
+  }
+  while (spares_.size() > ahead_count_) {
+    ::unlink(segment_path(folder_.path, stream_, spares_.front()).c_str());
+    spares_.erase(spares_.begin());
   }
 }
 

@@ -41,6 +41,13 @@ JournalMemory* JournalMemory::format(void* memory, const Start& start) {
   return journal;
 }
 
+bool read_position(const JournalMemory& memory, JournalPosition& position) {
+  const u64 before = memory.position_version.load(std::memory_order_acquire);
+  std::memcpy(&position, &memory.position, sizeof position);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return (before & 1) == 0 && memory.position_version.load(std::memory_order_relaxed) == before;
+}
+
 JournalWriter::JournalWriter(JournalMemory& memory, JournalStorage& storage,
                              std::vector<LinkConsumer> charge_links, JournalCounters& counters)
     : memory_(memory), storage_(storage), links_(std::move(charge_links)), counters_(counters) {
@@ -82,6 +89,7 @@ void JournalWriter::mend_filling() {
 // killed before it noted all of that.
 void JournalWriter::mend_position() {
   JournalPosition& position = memory_.position;
+  begin_position();
   for (u64 count = memory_.release_count; count < memory_.fill_count; ++count) {
     const GroupSlot& last = slot(count);
     const bool is_written =
@@ -92,7 +100,20 @@ void JournalWriter::mend_position() {
                 .next_sequence = last.sequence + 1,
                 .previous_hash = hash_of_header(group(count))};
   }
+  end_position();
   memory_.current_segment.store(position.segment_number, std::memory_order_release);
+}
+
+// Around every change of the position; one that a killed writer left open is closed by the next.
+void JournalWriter::begin_position() {
+  memory_.position_version.store(memory_.position_version.load(std::memory_order_relaxed) | 1,
+                                 std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+void JournalWriter::end_position() {
+  memory_.position_version.store(memory_.position_version.load(std::memory_order_relaxed) + 1,
+                                 std::memory_order_release);
 }
 
 void JournalWriter::fail() {
@@ -226,8 +247,10 @@ bool JournalWriter::place_group(GroupSlot& filling, u64 padded_bytes) {
       return false;
     }
     storage_.close(position.segment_number);
+    begin_position();
     ++position.segment_number;
     position.offset = page_bytes;
+    end_position();
     memory_.current_segment.store(position.segment_number, std::memory_order_release);
     next_is_open_ = false;
     look_ahead();
@@ -263,8 +286,27 @@ void JournalWriter::submit(u64 now_tsc, Instant now) {
     filling.state = GroupState::durable;  // nothing to write; it waits for those before it
     return;
   }
+  (void)write_group(count, now_tsc, now);
+}
+
+bool JournalWriter::seal(u64 now_tsc, Instant now) {
+  const bool is_failed = memory_.is_failed.load(std::memory_order_relaxed) != 0;
+  if (is_failed || memory_.position.next_sequence == memory_.sealed_sequence + 1) return true;
+  if (!is_idle() || !begin_group()) return false;
+  const u64 count = memory_.fill_count - 1;
+  if (write_group(count, now_tsc, now)) {
+    memory_.sealed_sequence = slot(count).sequence;
+  } else {
+    slot(count).state = GroupState::durable;  // without entries and without a place it is nothing
+  }
+  return false;
+}
+
+// Finds the group its place, gives it its header and starts to write it. False if there is no room.
+bool JournalWriter::write_group(u64 count, u64 now_tsc, Instant now) {
+  GroupSlot& filling = slot(count);
   const u64 padded_bytes = padded_bytes_of(filling.payload_bytes);
-  if (!place_group(filling, padded_bytes)) return;
+  if (!place_group(filling, padded_bytes)) return false;
   JournalPosition& position = memory_.position;
   u8* begin = group(count);
   std::memset(begin + sizeof(GroupHeader) + filling.payload_bytes, 0,
@@ -286,12 +328,14 @@ void JournalWriter::submit(u64 now_tsc, Instant now) {
   compiler_fence();
   filling.state = GroupState::submitted;
   compiler_fence();  // killed from here on: see mend_position
+  begin_position();
   position.previous_hash = hash_of_header(begin);
   ++position.next_sequence;
   position.offset += padded_bytes;
-  compiler_fence();
+  end_position();
   start_write(count);
   if (!next_is_open_) look_ahead();
+  return true;
 }
 
 bool JournalWriter::is_idle() const {

@@ -29,7 +29,7 @@
 
 namespace tollgate::ledger {
 
-inline constexpr u32 journal_memory_layout = 1;
+inline constexpr u32 journal_memory_layout = 2;
 
 enum class GroupState : u32 { free = 0, filling = 1, submitted = 2, durable = 3 };
 
@@ -60,13 +60,15 @@ struct JournalMemory {
   u32 stream;
   u32 reserved;
   u64 segment_bytes;
-  JournalPosition position;           // of the group being filled
+  JournalPosition position;           // of the group being filled; others use read_position
   std::atomic<u64> durable_sequence;  // all groups up to here are on disk
   std::atomic<u64> current_segment;   // for the keeper
   std::atomic<u32> has_room;          // false: charge tiles refuse what would move money
   std::atomic<u32> is_failed;
-  u64 fill_count;     // groups begun; slot = count % slot_count
-  u64 release_count;  // groups whose answers are out
+  u64 fill_count;                     // groups begun; slot = count % slot_count
+  u64 release_count;                  // groups whose answers are out
+  std::atomic<u64> position_version;  // odd while `position` changes
+  u64 sealed_sequence;                // of the last sealing group: see JournalWriter::seal
   GroupSlot slots[slot_count];
   alignas(page_bytes) u8 groups[slot_count][group_bytes_max];
 
@@ -79,6 +81,10 @@ struct JournalMemory {
   };
   static JournalMemory* format(void* memory, const Start& start);
 };
+
+// Where the next group goes, for those who only look. False if it is changing now, which takes
+// nanoseconds, unless the writer lost the processor or its life: ask again later.
+[[nodiscard]] bool read_position(const JournalMemory& memory, JournalPosition& position);
 
 struct JournalCounters {
   u64 groups_written;
@@ -114,6 +120,11 @@ class JournalWriter {
   // True when all that was taken from the links is on disk and answered.
   bool is_idle() const;
 
+  // Writes a group without entries behind the last one, if that has none yet: it says that all
+  // before it was durable. From then on damage to the last groups cannot be taken for a torn tail.
+  // For a stream that is idle, and before it stops. True if there is nothing (more) to seal.
+  bool seal(u64 now_tsc, Instant now);
+
  private:
   static constexpr u32 in_flight_max = 4;
 
@@ -122,6 +133,8 @@ class JournalWriter {
   void resume();
   void mend_filling();
   void mend_position();
+  void begin_position();
+  void end_position();
   void fail();
   void reap();
   u32 fill();
@@ -129,6 +142,7 @@ class JournalWriter {
   bool begin_group();
   bool should_submit(const GroupSlot& filling) const;
   void submit(u64 now_tsc, Instant now);
+  bool write_group(u64 count, u64 now_tsc, Instant now);
   bool place_group(GroupSlot& filling, u64 padded_bytes);
   void start_write(u64 count);
   void advance_durable();

@@ -3,13 +3,14 @@
 
 #include "ledger/layout.hh"
 
+#include <cmath>
+
 namespace tollgate::ledger {
 namespace {
 
-// Shares vary around the mean by a few times its root; an eighth and a constant cover that.
-u32 share(u64 total) {
-  const u64 mean = (total + shard_count - 1) / shard_count;
-  const u64 with_slack = mean + mean / 8 + 64;
+// A share with what it may be above the mean.
+u32 share(u64 mean, u64 slack) {
+  const u64 with_slack = mean + slack + 64;
   return static_cast<u32>(with_slack < accounts_per_shard_max ? with_slack
                                                               : accounts_per_shard_max);
 }
@@ -39,12 +40,30 @@ Places places_of(const LedgerSizes& sizes) {
 
 }  // namespace
 
+std::array<PoolPlace, pool_count> pools_of(const ShardMemory& shard) {
+  const auto place = [](auto* records, PoolState& state, u32 capacity) {
+    return PoolPlace{reinterpret_cast<u8*>(records), &state, sizeof *records, capacity};
+  };
+  ShardHeader& header = *shard.header;
+  return {place(shard.accounts, header.accounts, shard.sizes.accounts),
+          place(shard.buckets, header.buckets, shard.sizes.buckets),
+          place(shard.sessions, header.sessions, shard.sizes.sessions),
+          place(shard.extensions, header.extensions, shard.sizes.extensions)};
+}
+
 LedgerSizes LedgerSizes::share_of(const Totals& totals) {
-  return {.accounts = share(totals.accounts_max),
-          .buckets = share(totals.buckets_max),
-          .sessions = share(totals.sessions_max),
-          // Most sessions have one rating group and need none.
-          .extensions = share(totals.sessions_max / 4)};
+  const auto mean_of = [](u64 total) { return (total + shard_count - 1) / shard_count; };
+  // Accounts fall into shards as if by chance, and their buckets with them: shares vary around the
+  // mean by a few times its root. Sessions follow what their subscribers do.
+  const auto root_of = [](u64 mean) { return static_cast<u64>(std::sqrt(mean)); };
+  const u64 accounts = mean_of(totals.accounts_max);
+  const u64 buckets = mean_of(totals.buckets_max);
+  const u64 sessions = mean_of(totals.sessions_max);
+  const u64 extensions = sessions / 4;  // most sessions have one rating group and need none
+  return {.accounts = share(accounts, 6 * root_of(accounts)),
+          .buckets = share(buckets, 12 * root_of(buckets)),
+          .sessions = share(sessions, sessions / 8),
+          .extensions = share(extensions, extensions / 8)};
 }
 
 u64 LedgerMemory::footprint(const LedgerSizes& sizes) {

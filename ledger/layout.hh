@@ -12,6 +12,7 @@
 // but one.
 #pragma once
 
+#include <array>
 #include <atomic>
 
 #include "base/check.hh"
@@ -86,6 +87,19 @@ struct ShardMemory {
   u32* wheel;  // wheel_slot_count list heads
   LedgerSizes sizes;
 };
+
+// A pool, whatever its records are: how recovery and snapshots go over them. A new kind of record
+// gets a row in pools_of, and is recovered and kept from then on.
+struct PoolPlace {
+  u8* records;  // index 0 is nobody
+  PoolState* state;
+  u32 record_bytes;
+  u32 capacity;  // the highest index
+};
+inline constexpr u32 pool_count = 4;
+
+// In the order of enum Pool (ledger/journal_format.hh), which begins with 1.
+std::array<PoolPlace, pool_count> pools_of(const ShardMemory& shard);
 
 class LedgerMemory {
  public:

@@ -46,6 +46,7 @@ void Burst::commit(LinkConsumer* commands) {
   if (commands != nullptr) commands->release();
   compiler_fence();
   undo_.is_open = 0;
+  __atomic_store_n(&undo_.commit_count, undo_.commit_count + 1, __ATOMIC_RELEASE);
 }
 
 void Burst::save(const u64* words, u32 word_count) {

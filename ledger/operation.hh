@@ -33,7 +33,8 @@ struct UndoMemory {
   u64 link_position;  // of charge_journal, published, when it began
   u64 used_bytes;
   u64 command_position;  // of control_charge, behind the commands of this burst; 0: none
-  u64 reserved[4];
+  u64 commit_count;      // bursts that ended: a reader knows by it that one is over
+  u64 reserved[3];
   u8 log[log_bytes];
 };
 

@@ -7,6 +7,9 @@
 // patches back in the order of the journal, makes derived fields and the identity index anew, and
 // tells where each stream goes on. A torn tail is cut; damage anywhere else is refused with shard,
 // place and reason, and nothing is changed on disk.
+//
+// The newest snapshot that is whole is taken. A damaged one is passed over with a warning, as long
+// as an older one, or the whole journal, is there to begin with.
 #pragma once
 
 #include <functional>
@@ -27,6 +30,8 @@ struct RecoveryReport {
   u64 journal_bytes = 0;
   u64 account_count = 0;
   u64 snapshot_number = 0;  // 0: there was none
+  u64 snapshot_bytes = 0;
+  std::vector<std::string> warnings;  // for people: what was passed over, and why
 };
 
 // Puts the words of an entry into their records, and counts the pools up to them. An entry that the
@@ -34,17 +39,36 @@ struct RecoveryReport {
 [[nodiscard]] std::string apply_entry(const LedgerMemory& memory, const EntryHeader& header,
                                       Bytes entry);
 
-// Where reading starts: snapshots give other values than the beginning of the journal.
+// Where reading starts, and how far the journal must reach: a snapshot knows both. Without one it
+// is the beginning of the journal.
 struct RecoveryStart {
   std::vector<JournalPosition> positions;
+  std::vector<u64> durable_sequences;  // of each stream; empty: nothing is known
   u64 snapshot_number = 0;
 };
 
-// Replays the journal into `memory` (empty, or as a snapshot left it). `progress` is called now and
-// then with the octets read so far. Returns an empty text, or why the journal is refused.
+// What long work tells now and then: what it does, how far it is, and of how much (0: unknown).
+struct RecoveryStep {
+  const char* doing;
+  u64 bytes;
+  u64 bytes_of_all;
+};
+using RecoveryProgress = std::function<void(const RecoveryStep& step)>;
+
+// Loads the newest whole snapshot of `snapshot_folder` into the empty `memory` and says where
+// replay starts. An empty text, or why neither a snapshot nor the journal alone is enough.
+[[nodiscard]] std::string load_newest_snapshot(const JournalFolder& journal,
+                                               const std::string& snapshot_folder,
+                                               const LedgerMemory& memory, RecoveryStart& start,
+                                               RecoveryReport& report,
+                                               const RecoveryProgress& progress);
+
+// Replays the journal into `memory` (empty, or as a snapshot left it). Entries of a shard may lie
+// in several streams, if the number of charge tiles was changed: a stream whose next entry has to
+// wait for those of another one waits. Returns an empty text, or why the journal is refused.
 [[nodiscard]] std::string replay_journal(const JournalFolder& folder, const RecoveryStart& start,
                                          const LedgerMemory& memory, RecoveryReport& report,
-                                         const std::function<void(u64 bytes)>& progress);
+                                         const RecoveryProgress& progress);
 
 // Makes what is derived: free chains, session tables, wheels and the identity index.
 [[nodiscard]] std::string rebuild_derived(const LedgerMemory& memory, IdentityIndex& index,

@@ -12,10 +12,9 @@
 
 #include <filesystem>
 #include <fstream>
-#include <optional>
 
+#include "ledger/appliance_fixture.hh"
 #include "ledger/audit.hh"
-#include "ledger/journal_fixture.hh"
 
 namespace tollgate::ledger {
 namespace {
@@ -24,14 +23,6 @@ namespace fs = std::filesystem;
 
 class RecoveryTest : public testing::Test {
  protected:
-  RecoveryTest() {
-    std::string path = (fs::current_path() / "journal-test-XXXXXX").string();
-    check(::mkdtemp(path.data()) != nullptr, "a folder for the test");
-    folder = {.path = path, .appliance = 0, .stream_count = 1, .segment_bytes = 8_MiB};
-    EXPECT_EQ(folder.open_or_create(), "");
-  }
-  ~RecoveryTest() override { fs::remove_all(folder.path); }
-
   std::string path(u64 number) const { return segment_path(folder.path, 0, number); }
   std::vector<u8> octets(u64 number) const {
     std::vector<u8> all(fs::file_size(path(number)));
@@ -74,73 +65,11 @@ class RecoveryTest : public testing::Test {
   std::string recover(const LedgerFixture& into, RecoveryReport& report) const {
     RecoveryStart start;
     start.positions.resize(1);
-    return replay_journal(folder, start, into.memory, report, [](u64) {});
+    return replay_journal(folder, start, into.memory, report, [](const RecoveryStep&) {});
   }
 
-  JournalFolder folder;
-};
-
-// A ledger with life in it, whose entries go through the real writer to the real files.
-class Appliance {
- public:
-  explicit Appliance(const JournalFolder& folder, const JournalPosition& position = {})
-      : keeper_(folder, 0, 1),
-        space_(sizeof(JournalMemory)),
-        journal(*JournalMemory::format(space_.get(), {.appliance = folder.appliance,
-                                                      .stream = 0,
-                                                      .segment_bytes = folder.segment_bytes,
-                                                      .position = position})),
-        burst(ledger.undo, ledger.memory.base(), ledger.producer) {
-    std::string error;
-    storage_ = IoUringStorage::create(folder.path, 0, error);
-    EXPECT_EQ(error, "");
-    EXPECT_EQ(keeper_.keep_ahead(position.segment_number), "");
-  }
-  void begin_writing() {
-    writer_.emplace(journal, *storage_, std::vector{LinkConsumer(ledger.link)}, counters);
-  }
-  void live(u64 operations, u64 shards = 4) {
-    if (!writer_) begin_writing();
-    while (shards_.size() < shards) {
-      const u32 number = static_cast<u32>(shards_.size());
-      shards_.push_back(std::make_unique<Shard>(ledger.memory, number * 7));
-      shards_.back()->rebuild(test_begin);
-      workloads_.push_back(std::make_unique<Workload>(burst, *shards_.back(), number));
-    }
-    for (u64 i = 0; i < operations; ++i) {
-      while (!burst.has_room(32 * 1024)) poll();
-      burst.begin();
-      for (int k = 0; k < 3; ++k) workloads_[i % shards]->step(test_begin + Duration::seconds(1));
-      burst.commit();
-      poll();
-    }
-  }
-  void poll() {
-    writer_->poll(read_tsc(), test_begin, [&](AnswerTag, Bytes) { return ++answers > 0; });
-    EXPECT_EQ(keeper_.keep_ahead(journal.current_segment.load()), "");
-    if (journal.has_room.load() == 0) writer_->housekeep();
-  }
-  void finish() {
-    for (int i = 0; i < 1'000'000 && !writer_->is_idle(); ++i) poll();
-    EXPECT_TRUE(writer_->is_idle());
-  }
-
- private:
-  SegmentKeeper keeper_;
-  ZeroMemory space_;
-  std::unique_ptr<IoUringStorage> storage_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<std::unique_ptr<Workload>> workloads_;
-
- public:
-  LedgerFixture ledger;
-  JournalMemory& journal;
-  Burst burst;
-  JournalCounters counters{};
-  u64 answers = 0;
-
- private:
-  std::optional<JournalWriter> writer_;
+  TestJournal home;
+  JournalFolder& folder = home.folder;
 };
 
 TEST_F(RecoveryTest, ReplayMakesTheSameLedgerByteForByte) {
@@ -403,12 +332,109 @@ TEST_F(RecoveryTest, TheKeeperFillsWhatIsMissingAheadAndFreesWhatIsBehind) {
   SegmentKeeper keeper(folder, 0, 2);
   ASSERT_EQ(keeper.keep_ahead(1), "");
   EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{1, 2, 3}));
-  keeper.free_below(3);
-  EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{3}));
-  fs::rename(path(3), path(6));
+  ASSERT_EQ(keeper.keep_ahead(4), "");
+  keeper.free_below(4);
+  EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{2, 3, 4, 5, 6}));
+  for (const u64 number : {2, 3, 4, 5}) fs::remove(path(number));
   SegmentKeeper other(folder, 0, 2);
   ASSERT_EQ(other.keep_ahead(4), "");
   EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{4, 5, 6}));
+}
+
+// A segment in its second life has groups of the first behind what it was given since: they are
+// neither read nor taken for proof of anything.
+TEST_F(RecoveryTest, SegmentsAreUsedAgainAndTheirOlderLifeIsDead) {
+  Appliance appliance(folder);
+  while (appliance.journal.current_segment.load() < 3) appliance.live(200);
+  SegmentKeeper keeper(folder, 0, 2);
+  ASSERT_EQ(keeper.keep_ahead(2), "");
+  keeper.free_below(3);
+  EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{1, 2, 3, 4}));
+  const JournalPosition from = appliance.journal.position;
+  ASSERT_EQ(keeper.keep_ahead(4), "");
+  EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{3, 4, 5, 6}));
+  while (appliance.journal.current_segment.load() < 5) appliance.live(200);
+  appliance.live(20);
+  appliance.finish();
+  JournalReader reader(folder, 0, from);
+  Group group;
+  ReadOutcome outcome = reader.next(group);
+  while (outcome == ReadOutcome::group) outcome = reader.next(group);
+  EXPECT_EQ(outcome, ReadOutcome::end) << reader.error();
+  EXPECT_EQ(reader.position().next_sequence, appliance.journal.position.next_sequence);
+  EXPECT_EQ(reader.verify_end(), "");
+  // Killed half way, its file is no segment's.
+  fs::rename(path(4), path(7) + ".new");
+  ASSERT_EQ(keeper.keep_ahead(5), "");
+  EXPECT_EQ(list_segments(folder.path, 0), (std::vector<u64>{3, 5, 6, 7}));
+}
+
+TEST_F(RecoveryTest, DamageToTheLastGroupsOfASealedStreamIsNoTornTail) {
+  JournalPosition last;
+  JournalPosition sealed;
+  Appliance appliance(folder);
+  appliance.live(30);
+  appliance.finish();
+  last = appliance.journal.position;
+  appliance.live(1);
+  appliance.finish();
+  const u64 groups = read().first;
+  const std::vector<u8> zeros(page_bytes);
+  const std::vector<u8> before = octets(1);
+  put(1, last.offset, zeros);
+  EXPECT_EQ(read().second, "") << "nobody knows whether it had been durable";
+  put(1, last.offset, Bytes(before).subspan(last.offset, page_bytes));
+  appliance.seal();
+  sealed = appliance.journal.position;
+  EXPECT_EQ(read(), std::make_pair(groups + 1, std::string()));
+  appliance.seal();
+  EXPECT_EQ(appliance.journal.position.next_sequence, sealed.next_sequence) << "once is enough";
+  put(1, last.offset, zeros);
+  EXPECT_NE(read().second.find(fmt::format("group {} should be in segment 1 at offset {}",
+                                           last.next_sequence, last.offset)),
+            std::string::npos);
+  put(1, last.offset, Bytes(before).subspan(last.offset, page_bytes));
+  put(1, sealed.offset - page_bytes, zeros);
+  EXPECT_EQ(read(), std::make_pair(groups, std::string())) << "the seal itself may be torn";
+}
+
+// The number of charge tiles was changed: the entries of a shard go on in another stream.
+TEST(RecoveryOfStreamsTest, AShardMayGoOnInAnotherStream) {
+  const TestJournal home(2);
+  const JournalFolder& folder = home.folder;
+  for (u32 stream = 0; stream < 2; ++stream) {
+    ASSERT_EQ(make_segment(folder, stream, 1), "");
+    const int fd = ::open(segment_path(folder.path, stream, 1).c_str(), O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    u64 hash = 0;
+    u64 offset = page_bytes;
+    // Stream 1 has 1, 2 and 5; stream 0 has 3 and 4.
+    const std::vector<u64> sequences =
+        stream == 1 ? std::vector<u64>{1, 2, 5} : std::vector<u64>{3, 4};
+    for (u64 i = 0; i < sequences.size(); ++i) {
+      std::vector<u8> pages =
+          make_group({i + 1, i}, folder.appliance, make_entry(sequences[i], sequences[i]), hash);
+      GroupHeader header;
+      std::memcpy(&header, pages.data(), sizeof header);
+      header.stream = static_cast<u16>(stream);
+      const Bytes octets(reinterpret_cast<const u8*>(&header), sizeof header);
+      header.header_crc = crc32c(octets.first(offsetof(GroupHeader, header_crc)));
+      hash = hash64(octets);
+      std::memcpy(pages.data(), &header, sizeof header);
+      ASSERT_GT(::pwrite(fd, pages.data(), pages.size(), static_cast<off_t>(offset)), 0);
+      offset += pages.size();
+    }
+    ::close(fd);
+  }
+  const LedgerFixture into;
+  RecoveryStart start;
+  start.positions.resize(2);
+  RecoveryReport report;
+  EXPECT_EQ(replay_journal(folder, start, into.memory, report, [](const RecoveryStep&) {}), "");
+  EXPECT_EQ(Shard(into.memory, 1).header().sequence, 5U);
+  EXPECT_EQ(report.entry_count, 5U);
+  EXPECT_EQ(report.positions[0].next_sequence, 3U);
+  EXPECT_EQ(report.positions[1].next_sequence, 4U);
 }
 
 }  // namespace

@@ -12,10 +12,13 @@
 
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <thread>
 #include <vector>
 
 #include "app/core_process.hh"
+#include "app/launch/journal_keeper.hh"
+#include "app/launch/snapshot_keeper.hh"
 #include "app/launch/start.hh"
 
 namespace tollgate::app {
@@ -80,29 +83,31 @@ void write_processes(const Config& config, const std::vector<Child>& children) {
   ::rename((path + ".new").c_str(), path.c_str());
 }
 
-// Makes segments ahead of the writers, a few times a second.
+// What goes on beside the cores: journal segments are made and taken back, snapshots are taken.
 class Keepers {
  public:
-  Keepers(const Config& config, Start& start) : start_(start) {
-    for (u32 stream = 0; stream < start.journal().stream_count; ++stream) {
-      keepers_.emplace_back(start.journal(), stream, config.journal_segments_ahead);
-    }
+  Keepers(const Config& config, Start& start)
+      : journal_(config, start.journal(), start.memory()),
+        snapshots_(config, start.journal(), start.memory()),
+        thread_([this] {
+          const Clock clock;
+          while (!stop_.load()) {
+            journal_.run(clock.now());
+            nap(20);
+          }
+        }) {}
+  ~Keepers() {
+    stop_.store(true);
+    thread_.join();
   }
-
-  void run() {
-    for (u32 stream = 0; stream < keepers_.size(); ++stream) {
-      const u64 current = start_.memory().journal(stream)->current_segment.load();
-      const std::string why = keepers_[stream].keep_ahead(current);
-      if (why != last_why_ && !why.empty())
-        say(why + "; new charges are refused until there is room");
-      if (!why.empty() || !last_why_.empty()) last_why_ = why;
-    }
-  }
+  Keepers(const Keepers&) = delete;
+  Keepers& operator=(const Keepers&) = delete;
 
  private:
-  Start& start_;
-  std::vector<ledger::SegmentKeeper> keepers_;
-  std::string last_why_;
+  JournalKeeper journal_;
+  SnapshotKeeper snapshots_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
 };
 
 void pin(i32 cpu) {
@@ -117,7 +122,7 @@ void pin(i32 cpu) {
 
 class Supervisor {
  public:
-  Supervisor(const Config& config, Start& start) : config_(config), keepers_(config, start) {
+  explicit Supervisor(const Config& config) : config_(config) {
     for (u32 i = 0; i < config.cores.size(); ++i) {
       children_.push_back({.name = fmt::format("core{}", i), .role = fmt::format("core:{}", i)});
     }
@@ -127,20 +132,12 @@ class Supervisor {
   int run(const std::atomic<bool>& stop) {
     for (Child& child : children_) child.pid = spawn(config_, child);
     write_processes(config_, children_);
-    std::thread keeper([&] {
-      while (!keepers_stop_.load()) {
-        keepers_.run();
-        nap(20);
-      }
-    });
     int status = 0;
     while (!stop.load() && status == 0) {
       if (!revive_dead()) status = 1;
       nap(5);
     }
     stop_all();
-    keepers_stop_.store(true);
-    keeper.join();
     return status == 0 && has_crashed_ ? 1 : status;
   }
 
@@ -211,10 +208,8 @@ class Supervisor {
   }
 
   const Config& config_;
-  Keepers keepers_;
   Clock clock_;
   std::vector<Child> children_;
-  std::atomic<bool> keepers_stop_ = false;
   bool has_crashed_ = false;
 };
 
@@ -245,7 +240,8 @@ int run_launcher(const Config& config, const std::atomic<bool>& stop) {
   }
   int status = 0;
   {
-    Supervisor supervisor(config, start);
+    Supervisor supervisor(config);
+    const Keepers keepers(config, start);
     say(fmt::format("{} is up: {} on port {}", config.name, config.identity, config.listen_port));
     status = supervisor.run(stop);
   }
@@ -297,13 +293,7 @@ int run_single_process(const Config& config, const std::atomic<bool>& stop) {
     return fail(why);
   }
   std::atomic<bool> side_stop = false;
-  Keepers keepers(config, start);
-  std::thread keeper([&] {
-    while (!side_stop.load()) {
-      keepers.run();
-      nap(20);
-    }
-  });
+  auto keepers = std::make_unique<Keepers>(config, start);
   std::thread control([&] { control::run_control(control_options(config), side_stop); });
   write_processes(config, {});
   say(fmt::format("{} is up: {} on port {}", config.name, config.identity, config.listen_port));
@@ -322,7 +312,7 @@ int run_single_process(const Config& config, const std::atomic<bool>& stop) {
   for (std::thread& thread : threads) thread.join();
   side_stop.store(true);
   control.join();
-  keeper.join();
+  keepers.reset();
   cores.clear();
   port.close();
   dataplane::stop_eal();

@@ -5,9 +5,9 @@
 //
 // It is the DPDK primary: it opens the port and then stays off the packet path. A core or control
 // that dies is started again, and joins its memory; after several deaths in a short time the
-// launcher gives up, loudly, because something is wrong that a restart does not heal. It also makes
-// journal segments ahead of the writers. When it dies itself, the kernel ends its children: they
-// have no life without.
+// launcher gives up, loudly, because something is wrong that a restart does not heal. It also keeps
+// the journal's segments and takes snapshots (journal_keeper.hh, snapshot_keeper.hh). When it dies
+// itself, the kernel ends its children: they have no life without.
 //
 // With single_process all of this is threads of one process.
 #pragma once

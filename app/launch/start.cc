@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "ledger/recovery.hh"
+#include "ledger/snapshot.hh"
 
 namespace tollgate::app {
 namespace {
@@ -25,6 +25,8 @@ std::string file_prefix(const std::string& name) {
   for (const char c : name) prefix += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
   return prefix;
 }
+
+constexpr Duration progress_interval = Duration::seconds(1);
 
 double to_seconds(Duration duration) {
   return static_cast<double>(duration.ns) / 1e9;
@@ -87,34 +89,60 @@ std::string Start::bind_state_to_journal() const {
   return fmt::format("cannot write {}: {}", path, std::strerror(errno));
 }
 
+// Loads the newest snapshot, replays the journal behind it, and makes what is derived.
+std::string Start::recover_ledger(ledger::RecoveryReport& report) {
+  const Clock clock;
+  Instant told_at = clock.now();
+  const auto progress = [&](const ledger::RecoveryStep& step) {
+    if (clock.now() - told_at < progress_interval) return;
+    told_at = clock.now();
+    const std::string of_all =
+        step.bytes_of_all != 0 ? fmt::format(" of {}", step.bytes_of_all >> 20) : "";
+    std::fprintf(stderr, "tollgate: %s: %llu%s MiB\n", step.doing,
+                 static_cast<unsigned long long>(step.bytes >> 20), of_all.c_str());
+  };
+  ledger::RecoveryStart start;
+  std::string why = ledger::load_newest_snapshot(journal_, journal_.path, memory_.ledger(), start,
+                                                 report, progress);
+  for (const std::string& warning : report.warnings) {
+    std::fprintf(stderr, "tollgate: %s\n", warning.c_str());
+  }
+  if (why.empty()) {
+    why = ledger::replay_journal(journal_, start, memory_.ledger(), report, progress);
+  }
+  if (!why.empty()) return "the journal cannot be replayed: " + why;
+  ledger::IdentityIndex index = memory_.index();
+  return ledger::rebuild_derived(memory_.ledger(), index, clock.now(), report);
+}
+
 std::string Start::recover() {
   const Clock clock;
   const Instant begin = clock.now();
-  ledger::RecoveryStart start;
-  start.positions.resize(journal_.stream_count);
   ledger::RecoveryReport report;
-  std::string why =
-      ledger::replay_journal(journal_, start, memory_.ledger(), report, [&](u64 bytes) {
-        std::fprintf(stderr, "\rreplaying the journal: %llu MiB",
-                     static_cast<unsigned long long>(bytes >> 20));
-      });
-  if (!why.empty()) return "the journal cannot be replayed: " + why;
-  ledger::IdentityIndex index = memory_.index();
-  why = ledger::rebuild_derived(memory_.ledger(), index, clock.now(), report);
+  std::string why = recover_ledger(report);
   if (!why.empty()) return why;
+  // They would count as one of the two that are kept.
+  for (const u64 number : ledger::list_snapshots(journal_.path)) {
+    if (number > report.snapshot_number) ledger::set_aside_snapshot(journal_.path, number);
+  }
   for (u32 stream = 0; stream < journal_.stream_count; ++stream) {
+    const ledger::JournalPosition& position = report.positions[stream];
     ledger::JournalMemory::format(memory_.journal(stream), {.appliance = journal_.appliance,
                                                             .stream = stream,
                                                             .segment_bytes = journal_.segment_bytes,
-                                                            .position = report.positions[stream]});
-    // One to write into is enough to start; those ahead are made while the appliance runs.
-    ledger::SegmentKeeper keeper(journal_, stream, 0);
-    why = keeper.keep_ahead(report.positions[stream].segment_number);
+                                                            .position = position});
+    // Those ahead are made while the appliance runs, unless the first is nearly full.
+    const bool is_near_end = position.offset > journal_.segment_bytes / 2;
+    ledger::SegmentKeeper keeper(journal_, stream, is_near_end ? 1 : 0);
+    why = keeper.keep_ahead(position.segment_number);
     if (!why.empty()) return why + "; free some space, or choose another [journal] folder";
   }
-  std::fprintf(stderr, "%srecovered %llu accounts from %llu entries (%llu MiB) in %.2f s\n",
-               report.journal_bytes > (64 << 20) ? "\n" : "",
-               static_cast<unsigned long long>(report.account_count),
+  const std::string from = report.snapshot_number == 0
+                               ? std::string()
+                               : fmt::format("snapshot {} ({} MiB) and ", report.snapshot_number,
+                                             report.snapshot_bytes >> 20);
+  std::fprintf(stderr, "recovered %llu accounts from %s%llu entries (%llu MiB) in %.2f s\n",
+               static_cast<unsigned long long>(report.account_count), from.c_str(),
                static_cast<unsigned long long>(report.entry_count),
                static_cast<unsigned long long>(report.journal_bytes >> 20),
                to_seconds(clock.now() - begin));

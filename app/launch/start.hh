@@ -11,6 +11,7 @@
 #include "control/control.hh"
 #include "dataplane/eal.hh"
 #include "ledger/journal_segments.hh"
+#include "ledger/recovery.hh"
 
 namespace tollgate::app {
 
@@ -33,6 +34,7 @@ class Start {
   std::string lock();
   std::string bind_state_to_journal() const;
   std::string recover();
+  std::string recover_ledger(ledger::RecoveryReport& report);
 
   const Config& config_;
   int lock_fd_ = -1;

@@ -8,7 +8,8 @@
 tollload keeps its own record of each request and its answer, and sends again what a dead connection
 left unanswered. Afterwards the ledger must agree with that record: every answered debit is there
 once, none twice, whatever was killed in between; CDRs are complete and single; the audit is clean;
-and a stop and another start change nothing of that. Journals grow from round to round.
+and a stop and another start change nothing of that. Journals grow from round to round. Snapshots are
+taken every second, so that kills fall into them, and every start but the first begins with one.
 
 Two appliances are tried: one over memif, whose core and control are processes of their own, and one
 on a tap, whose only process is everything, and whose clients find it again after its death.
@@ -24,6 +25,7 @@ from lab import APPLIANCE, MemifAppliance, TapAppliance, fail, run_test, start, 
 ROUNDS = 5
 RATE = 2000   # requests a second
 SETTLE_S = 1  # of load before each kill
+SNAPSHOTS = ('[state]', '[snapshot]\ninterval_seconds = 1\njournal_mib = 8\n\n[state]')
 
 
 def test(build, work):
@@ -32,7 +34,7 @@ def test(build, work):
                                         ('tap', TapAppliance, play_tap)):
         folder = work / f'kill-{name}'
         folder.mkdir()
-        appliance = appliance_class(build, folder)
+        appliance = appliance_class(build, folder, edits=[SNAPSHOTS])
         appliance.start()
         provision(appliance)
         sessions = {}
@@ -47,6 +49,17 @@ def test(build, work):
                     appliance.start()
                 check_all(appliance, sessions)
         appliance.stop()
+        check_files(appliance)
+
+
+def check_files(appliance):
+    """The folder of the stopped appliance is whole, and the starts began with snapshots."""
+    report = appliance.control('journal', 'verify', appliance.work / 'run' / 'journal')
+    if report['ok'] is not True or len(report['snapshots']) != 2:
+        fail(f'the journal folder is not whole: {report}')
+    starts = [line for line in appliance.log.read_text().splitlines() if 'recovered' in line]
+    if not any('snapshot' in line for line in starts):
+        fail(f'no start began with a snapshot: {starts}')
 
 
 def start_load(appliance, record, seconds, *words):

@@ -46,6 +46,13 @@ class Clients final : public dataplane::Transport {
 
   void attach(dataplane::StreamHandler& handler) { handler_ = &handler; }
 
+  // After it was over: measures once more, from the next turn on.
+  void measure_again(Duration measured) {
+    options_.measured = measured;
+    options_.warm_up = Duration::milliseconds(100);
+    phase_ = Phase::opening;
+  }
+
   const Mark& begin() const { return begin_; }
   const Mark& end() const { return end_; }
   u64 wrong_count() const { return wrong_count_; }

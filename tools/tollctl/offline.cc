@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <deque>
 
 #include "control/cdr_format.hh"
@@ -14,6 +15,7 @@
 #include "control/tariffs.hh"
 #include "control/views.hh"
 #include "ledger/journal_reader.hh"
+#include "ledger/snapshot_reader.hh"
 
 namespace tollgate::tollctl {
 namespace {
@@ -85,9 +87,33 @@ Json describe_entry(u32 stream, u64 group, const ledger::EntryHeader& header, By
   return told;
 }
 
+// The entries of a shard are numbered without a gap; one that was packed twice comes twice. Where
+// there are several streams, a shard may have gone on in another one: then a gap is none.
+class SequenceCheck {
+ public:
+  explicit SequenceCheck(const ledger::JournalFolder& folder) : is_on_(folder.stream_count == 1) {}
+
+  std::string take(const ledger::EntryHeader& entry) {
+    if (entry.shard >= ledger::shard_count) return fmt::format("there is no shard {}", entry.shard);
+    u64& last = last_[entry.shard];
+    const u64 before = last;
+    const bool is_known = before != 0;
+    if (entry.kind == ledger::EntryKind::answer_only || entry.sequence <= before) return {};
+    last = entry.sequence;
+    if (!is_on_ || !is_known || entry.sequence == before + 1) return {};
+    return fmt::format("shard {} jumps from entry {} to entry {}", entry.shard, before,
+                       entry.sequence);
+  }
+
+ private:
+  bool is_on_;
+  std::array<u64, ledger::shard_count> last_{};
+};
+
 Json verify_stream(const ledger::JournalFolder& folder, u32 stream) {
   const ledger::JournalPosition from = control::oldest_position(folder, stream);
   ledger::JournalReader reader(folder, stream, from);
+  SequenceCheck sequences(folder);
   u64 groups = 0;
   u64 entries = 0;
   u64 bytes = 0;
@@ -97,11 +123,18 @@ Json verify_stream(const ledger::JournalFolder& folder, u32 stream) {
   for (; outcome == ledger::ReadOutcome::group; outcome = reader.next(group)) {
     ++groups;
     bytes += sizeof group.header + group.payload.size();
-    const bool is_whole = ledger::for_each_entry(
-        group.payload, [&](const ledger::EntryHeader&, Bytes) { ++entries; });
-    if (!is_whole) error = fmt::format("the entries do not fill group {}", group.header.sequence);
+    std::string fault;
+    const bool is_whole =
+        ledger::for_each_entry(group.payload, [&](const ledger::EntryHeader& entry, Bytes) {
+          ++entries;
+          if (fault.empty()) fault = sequences.take(entry);
+        });
+    if (!is_whole) fault = "the entries do not fill their group";
+    if (fault.empty() || !error.empty()) continue;
+    error = fmt::format("stream {} segment {} offset {}, group {}: {}", stream,
+                        group.segment_number, group.offset, group.header.sequence, fault);
   }
-  if (outcome == ledger::ReadOutcome::failure) error = reader.error();
+  if (error.empty() && outcome == ledger::ReadOutcome::failure) error = reader.error();
   if (error.empty()) error = reader.verify_end();
   return Json{{"stream", stream},
               {"ok", error.empty()},
@@ -111,6 +144,51 @@ Json verify_stream(const ledger::JournalFolder& folder, u32 stream) {
               {"first_group", from.next_sequence},
               {"last_group", reader.position().next_sequence - 1},
               {"error", error}};
+}
+
+// What a snapshot tells of itself, and whether it and the journal behind it are whole. `streams` is
+// what verify_stream found.
+Json verify_snapshot(const ledger::JournalFolder& folder, u64 number, const Json& streams) {
+  ledger::SnapshotHeader header;
+  std::string error = ledger::read_snapshot_header(folder.path, number, folder, header);
+  const bool is_readable = error.empty();
+  if (is_readable) error = ledger::verify_snapshot(folder.path, header, [](u64, u64) {});
+  for (u32 i = 0; is_readable && error.empty() && i < header.stream_count; ++i) {
+    const u64 first = streams[i].value("first_group", u64{0});
+    const u64 last = streams[i].value("last_group", u64{0});
+    if (header.streams[i].next_sequence < first || header.streams[i].durable_sequence > last) {
+      error = fmt::format("it needs the groups {} to {} of stream {}, there are {} to {}",
+                          header.streams[i].next_sequence, header.streams[i].durable_sequence, i,
+                          first, last);
+    }
+  }
+  Json told{{"snapshot", number}, {"ok", error.empty()}, {"error", error}};
+  if (is_readable) {
+    told["taken"] = to_rfc3339(Instant{header.taken_ns});
+    told["bytes"] = header.file_bytes;
+  }
+  return told;
+}
+
+Json describe_snapshot(const ledger::SnapshotHeader& header) {
+  Json streams = Json::array();
+  for (u32 i = 0; i < header.stream_count; ++i) {
+    streams.push_back(Json{{"segment", header.streams[i].segment_number},
+                           {"offset", header.streams[i].offset},
+                           {"next_group", header.streams[i].next_sequence},
+                           {"durable_group", header.streams[i].durable_sequence}});
+  }
+  Json records = Json::object();
+  for (u32 pool = 0; pool < ledger::pool_count; ++pool) {
+    u64 count = 0;
+    for (const ledger::SnapshotShard& shard : header.shards) {
+      count += shard.used_end[pool] > 0 ? shard.used_end[pool] - 1 : 0;
+    }
+    records[std::string(to_text(static_cast<ledger::Pool>(pool + 1)))] = count;
+  }
+  return Json{{"snapshot", header.number},     {"taken", to_rfc3339(Instant{header.taken_ns})},
+              {"bytes", header.file_bytes},    {"chunks", header.chunk_count},
+              {"streams", std::move(streams)}, {"records", std::move(records)}};
 }
 
 // The lines of a CDR file from `at` on that are whole; `at` moves behind them.
@@ -155,13 +233,24 @@ Json verify_journal(const std::string& path) {
     streams.push_back(verify_stream(folder, stream));
     is_good = is_good && streams.back().value("ok", false);
   }
+  Json snapshots = Json::array();
+  for (const u64 number : ledger::list_snapshots(path)) {
+    snapshots.push_back(verify_snapshot(folder, number, streams));
+    is_good = is_good && snapshots.back().value("ok", false);
+  }
   return Json{{"ok", is_good},
               {"appliance", fmt::format("{:016x}", folder.appliance)},
-              {"streams", std::move(streams)}};
+              {"streams", std::move(streams)},
+              {"snapshots", std::move(snapshots)}};
 }
 
 void dump_journal(const std::string& path, const std::function<void(const Json&)>& show) {
   const ledger::JournalFolder folder = open_journal(path);
+  for (const u64 number : ledger::list_snapshots(path)) {
+    ledger::SnapshotHeader header;
+    const std::string why = ledger::read_snapshot_header(path, number, folder, header);
+    show(why.empty() ? describe_snapshot(header) : Json{{"snapshot", number}, {"error", why}});
+  }
   for (u32 stream = 0; stream < folder.stream_count; ++stream) {
     ledger::JournalReader reader(folder, stream, control::oldest_position(folder, stream));
     ledger::Group group;
@@ -172,9 +261,8 @@ void dump_journal(const std::string& path, const std::function<void(const Json&)
           });
       if (!is_whole) show(Json{{"stream", stream}, {"error", "the entries do not fill the group"}});
     }
-    if (!reader.error().empty()) {
-      throw control::Refused(control::refusal::bad_file, reader.error());
-    }
+    const std::string why = reader.error().empty() ? reader.verify_end() : reader.error();
+    if (!why.empty()) throw control::Refused(control::refusal::bad_file, why);
   }
 }
 

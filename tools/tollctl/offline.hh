@@ -20,11 +20,13 @@ Json check_tariff(const std::string& path);
 // The explanation of the event with the tariff of that path. Throws control::Refused.
 Json price_with(const std::string& tariff_path, const Json& event);
 
-// {"ok","appliance","streams":[{"stream","ok","groups","entries","bytes",...}]}. Throws Refused if
-// it is no journal folder.
+// {"ok","appliance","streams":[{"stream","ok","groups","entries","bytes","error",...}],
+// "snapshots":[{"snapshot","ok","taken","bytes","error"}]}. Throws Refused if it is no journal
+// folder.
 Json verify_journal(const std::string& folder);
 
-// Calls `show` with each entry, in the order of each stream. Throws Refused as above.
+// Calls `show` with each snapshot's header, then with each entry, in the order of each stream.
+// Throws Refused as above, and where a stream is broken.
 void dump_journal(const std::string& folder, const std::function<void(const Json&)>& show);
 
 // Calls `show` with the last `count` records of a CDR folder; then, if `follows`, with every new

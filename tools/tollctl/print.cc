@@ -191,6 +191,13 @@ std::string verify_text(const Json& report) {
                         member(stream, "first_group"), member(stream, "last_group"),
                         stream.value("ok", false) ? "whole" : member(stream, "error"));
   }
+  for (const Json& snapshot : report.value("snapshots", Json::array())) {
+    const bool is_good = snapshot.value("ok", false);
+    text += fmt::format("snapshot {}: {}\n", member(snapshot, "snapshot"),
+                        is_good ? fmt::format("{} octets, taken {}: whole",
+                                              member(snapshot, "bytes"), member(snapshot, "taken"))
+                                : member(snapshot, "error"));
+  }
   return text;
 }
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "app/launch/snapshot_keeper.hh"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/topology.hh"
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+constexpr int low_priority = 10;  // of nice
+constexpr u32 look_again_ms = 20;
+constexpr Duration pause_after_failure = Duration::seconds(10);
+
+void nap(u32 milliseconds) {
+  ::usleep(milliseconds * 1000);
+}
+
+// Of the calling thread: any processor, behind everyone who is in a hurry.
+void step_back() {
+  cpu_set_t all;
+  for (u32 cpu = 0; cpu < CPU_SETSIZE; ++cpu) CPU_SET(cpu, &all);
+  (void)::sched_setaffinity(0, sizeof all, &all);
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), low_priority);
+}
+
+}  // namespace
+
+SnapshotKeeper::SnapshotKeeper(const Config& config, const ledger::JournalFolder& journal,
+                               ApplianceMemory& memory)
+    : config_(config),
+      journal_(journal),
+      memory_(memory),
+      last_at_(clock_.now()),
+      last_journal_bytes_(journal_bytes()) {
+  thread_ = std::thread([this] { run(); });
+}
+
+SnapshotKeeper::~SnapshotKeeper() {
+  stop_.store(true);
+  thread_.join();
+}
+
+// How much was ever written: only differences count.
+u64 SnapshotKeeper::journal_bytes() const {
+  u64 bytes = 0;
+  for (u32 stream = 0; stream < journal_.stream_count; ++stream) {
+    ledger::JournalPosition position;
+    while (!ledger::read_position(*memory_.journal(stream), position) && !stop_.load()) nap(1);
+    bytes += position.segment_number * journal_.segment_bytes + position.offset;
+  }
+  return bytes;
+}
+
+bool SnapshotKeeper::is_due(Instant now) const {
+  const u64 grown = journal_bytes() - last_journal_bytes_;
+  if (grown == 0) return false;
+  const bool is_old = now - last_at_ >= config_.snapshot_interval || now < last_at_;
+  return is_old || grown >= config_.snapshot_journal_bytes;
+}
+
+void SnapshotKeeper::run() {
+  step_back();
+  while (!stop_.load()) {
+    clock_.resync();
+    if (is_due(clock_.now())) take_one();
+    nap(look_again_ms);
+  }
+}
+
+ledger::SnapshotSource SnapshotKeeper::source() {
+  ledger::SnapshotSource source;
+  source.ledger = memory_.ledger();
+  const u32 journal_tiles = config_.tile_count(TileKind::journal);
+  for (u32 tile = 0; tile < config_.tile_count(TileKind::charge); ++tile) {
+    const u32 stream = tile % journal_tiles;  // as in CoreProcess::prepare_charge
+    const LinkMemory* link =
+        find_link(memory_.links(), link_name(to_text(TileName{TileKind::charge, tile}),
+                                             to_text(TileName{TileKind::journal, stream})));
+    check(link != nullptr, "the topology has a link for each pair of tiles");
+    source.tiles.push_back({.undo = memory_.undo(tile), .journal_link = link, .stream = stream});
+  }
+  for (u32 stream = 0; stream < journal_tiles; ++stream) {
+    source.streams.push_back(memory_.journal(stream));
+  }
+  return source;
+}
+
+void SnapshotKeeper::take_one() {
+  using ledger::SnapshotProgress;
+  ledger::tidy_snapshots(journal_.path, snapshots_kept);
+  const std::vector<u64> numbers = ledger::list_snapshots(journal_.path);
+  const Instant begun = clock_.now();
+  const u64 bytes_before = journal_bytes();
+  ledger::SnapshotWriter writer(journal_, journal_.path, numbers.empty() ? 1 : numbers.back() + 1,
+                                source());
+  SnapshotProgress progress = SnapshotProgress::copying;
+  while (progress == SnapshotProgress::copying || progress == SnapshotProgress::settling) {
+    if (stop_.load()) return;
+    progress = writer.step(begun);
+    if (progress == SnapshotProgress::settling) nap(1);
+    const i64 due_ns = static_cast<i64>(static_cast<double>(writer.bytes_written()) * 1e9 /
+                                        static_cast<double>(config_.snapshot_bytes_per_second));
+    while (!stop_.load() && (clock_.now() - begun).ns < due_ns) nap(1);
+  }
+  if (progress == SnapshotProgress::abandoned) {
+    nap(look_again_ms);
+    return;
+  }
+  last_at_ = begun;
+  if (progress == SnapshotProgress::failed) {
+    std::fprintf(stderr, "tollgate: %s; the next snapshot is tried later\n",
+                 writer.reason().c_str());
+    last_at_ = begun + pause_after_failure - config_.snapshot_interval;
+    for (i64 waited = 0; !stop_.load() && waited < pause_after_failure.whole_milliseconds();
+         waited += look_again_ms) {
+      nap(look_again_ms);
+    }
+    return;
+  }
+  last_journal_bytes_ = bytes_before;
+  finish_one(writer, begun);
+}
+
+void SnapshotKeeper::finish_one(const ledger::SnapshotWriter& writer, Instant begun) {
+  ledger::tidy_snapshots(journal_.path, snapshots_kept);
+  std::fprintf(stderr, "tollgate: snapshot %llu: %llu MiB in %.1f s\n",
+               static_cast<unsigned long long>(writer.header().number),
+               static_cast<unsigned long long>(writer.header().file_bytes >> 20),
+               static_cast<double>((clock_.now() - begun).ns) / 1e9);
+}
+
+}  // namespace tollgate::app
