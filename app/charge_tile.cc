@@ -62,7 +62,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
     // What is derived is not undone. Marked first: should this be killed as well, the next one
     // knows.
     for (const auto& owned : shards_) {
-      if (owned != nullptr) owned->demand_rebuild();
+      if (owned == nullptr) continue;
+      if ((options.undo->shard_mask >> owned->number() & 1) != 0) owned->demand_rebuild();
     }
     // Counted before and after: a snapshot that saw anything of the burst, or of its undoing, is
     // thrown away.

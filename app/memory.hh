@@ -29,7 +29,7 @@
 
 namespace tollgate::app {
 
-inline constexpr u32 undo_layout = 1;
+inline constexpr u32 undo_layout = 2;
 inline constexpr u32 latency_layout = histogram_layout;
 
 class ApplianceMemory {

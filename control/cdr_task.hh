@@ -32,6 +32,9 @@ class CdrTask {
   // more at once. Throws FileError if the files cannot be written; what was read is not lost.
   bool step(Instant now);
 
+  // At a stop: notes how far the records are, so that the next start begins there.
+  void checkpoint() { writer_.checkpoint(positions()); }
+
   // Of each stream: segments below are not needed any more.
   std::vector<u64> oldest_needed() const;
   // A stream could not be read on: then nobody knows what is in the journal.

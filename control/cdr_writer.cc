@@ -190,7 +190,11 @@ void CdrWriter::pass_segments(const std::vector<ledger::JournalPosition>& positi
     const u64 segment = is_known ? checkpoint_.positions[i].segment_number : 1;
     has_passed = has_passed || positions[i].segment_number > segment;
   }
-  if (!has_passed) return;
+  if (has_passed) checkpoint(positions);
+}
+
+void CdrWriter::checkpoint(const std::vector<ledger::JournalPosition>& positions) {
+  check(queue_.empty(), "what lies before a checkpoint is written");
   if (file_.is_open()) {
     file_.sync();
     sync_folder(options_.folder);

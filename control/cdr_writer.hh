@@ -16,8 +16,8 @@
 // crash after the checkpoint leaves the renaming to the next start.
 //
 // The journal is kept from the checkpoint's place on. So a checkpoint is also written whenever
-// reading has come into another segment: the open file is synced, and what is in it is known to the
-// next start from the file itself.
+// reading has come into another segment, and at a clean stop: the open file is synced, and what is
+// in it is known to the next start from the file itself.
 //
 // Failures (disk full) are FileError; what was not written stays queued, and the call is repeated.
 #pragma once
@@ -75,6 +75,8 @@ class CdrWriter {
   // Writes what is queued. `positions`: all records before them were appended. Closes the file if
   // it is large or old enough.
   void flush(Instant now, const std::vector<ledger::JournalPosition>& positions);
+  // Notes that all records before `positions` are in the files, without closing one.
+  void checkpoint(const std::vector<ledger::JournalPosition>& positions);
   // Closes the file, if there is one with records.
   void close_file(const std::vector<ledger::JournalPosition>& positions);
 

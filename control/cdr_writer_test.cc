@@ -50,7 +50,7 @@ class CdrTest : public testing::Test {
   }
   // Reads all there is, as one run of control does, until `crash_after` steps were reached.
   // Returns false if it crashed.
-  bool run(const FakeJournal& journal, int crash_after) {
+  bool run(const FakeJournal& journal, int crash_after, bool ends_with_checkpoint = false) {
     int steps = 0;
     CdrWriter::Options writer_options = options(journal);
     writer_options.reached = [&](std::string_view) {
@@ -63,6 +63,7 @@ class CdrTest : public testing::Test {
       while (task.step(Instant::from_seconds(2))) {
       }
       task.step(Instant::from_seconds(2));
+      if (ends_with_checkpoint) task.checkpoint();
     } catch (const Crash&) {
       return false;
     }
@@ -119,7 +120,7 @@ TEST_F(CdrTest, ARecordHasAllItsMembers) {
 // A run that crashes after its 1st step, its 2nd... each time followed by runs that crash one step
 // later each, until one comes through; more records arrive in between.
 TEST_F(CdrTest, EachRecordOnceWhereverItCrashes) {
-  for (int first_crash = 1; first_crash <= 14; ++first_crash) {
+  for (int first_crash = 1; first_crash <= 16; ++first_crash) {
     std::filesystem::remove_all(folder_ + "/cdr");
     std::filesystem::remove_all(folder_ + "/journal");
     FakeJournal journal(folder_ + "/journal", 2);
@@ -133,7 +134,7 @@ TEST_F(CdrTest, EachRecordOnceWhereverItCrashes) {
       }
     };
     more(13);
-    for (int crash = first_crash; crash <= 14 && !run(journal, crash); ++crash) more(3);
+    for (int crash = first_crash; crash <= 16 && !run(journal, crash, true); ++crash) more(3);
     ASSERT_TRUE(run(journal, 0));
     EXPECT_EQ(sorted(records()), sorted(expected)) << "first crash after step " << first_crash;
   }
@@ -189,6 +190,21 @@ TEST_F(CdrTest, AnotherJournalBeginsAnew) {
   ASSERT_TRUE(run(other, 0));
   EXPECT_EQ(records(), (std::vector<std::string>{"1/1", "1/1"}));
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000001.jsonl"));
+}
+
+// The journal behind a checkpoint may be gone: what the open file has is not asked for again.
+TEST_F(CdrTest, ACheckpointStandsBehindTheRecordsOfTheOpenFile) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  for (u32 i = 0; i < 2; ++i) journal.write_group(0, {journal.charging_entry(4, "s", i)});
+  ASSERT_TRUE(run(journal, 0, true));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/cdr/test-00000001.jsonl.open"));
+  const CdrWriter writer(options(journal), Instant::from_seconds(3));
+  ASSERT_EQ(writer.positions().size(), 1U);
+  EXPECT_EQ(writer.positions()[0].next_sequence, 3U);
+  EXPECT_TRUE(writer.is_written({.shard = 4, .sequence = 2}));
+  journal.write_group(0, {journal.charging_entry(4, "s", 3)});
+  ASSERT_TRUE(run(journal, 0));
+  EXPECT_EQ(records(), (std::vector<std::string>{"4/1", "4/2", "4/3"}));
 }
 
 TEST_F(CdrTest, ADamagedCheckpointIsRefused) {

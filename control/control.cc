@@ -288,6 +288,7 @@ void Control::finish() {
   }
   while (write_cdrs(clock_.now())) {
   }
+  if (journal_is_read_) cdr_task_.checkpoint();
   spdlog::info("control stopped; {} charging records written", cdr_writer_.record_count());
 }
 

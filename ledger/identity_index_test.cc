@@ -66,19 +66,13 @@ TEST(IdentityIndexTest, AgreesWithAMapUpToNearlyFull) {
   }
 }
 
-// What format promises: as many identities as were asked for find a place, also where the power of
-// two leaves no slack. Recovery refuses to start otherwise.
+// What format promises: as many identities as were asked for find a place, whatever their number.
+// Recovery refuses to start otherwise.
 TEST(IdentityIndexTest, HoldsAllThatItWasMadeFor) {
-  for (const u64 lines : {u64{2048}, u64{8192}, u64{1} << 17}) {
-    u64 identities_max = lines * 3 * 85 / 100;
-    while (IdentityIndex::footprint(identities_max) > IdentityIndex::footprint(lines * 2)) {
-      --identities_max;
-    }
-    while (IdentityIndex::footprint(identities_max) > (lines + 1) * 64) --identities_max;
+  for (const u64 identities_max : {u64{1}, u64{1000}, u64{33'333}, u64{700'001}}) {
     Index one(identities_max);
-    ASSERT_EQ(one.index.line_count(), lines);
     for (u64 i = 0; i < identities_max; ++i) {
-      ASSERT_TRUE(one.index.insert(key_of(i), account_of(i))) << lines << " " << i;
+      ASSERT_TRUE(one.index.insert(key_of(i), account_of(i))) << identities_max << " " << i;
     }
     for (u64 i = 0; i < identities_max; ++i) ASSERT_EQ(one.index.find(key_of(i)), account_of(i));
   }

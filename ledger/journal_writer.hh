@@ -122,7 +122,7 @@ class JournalWriter {
 
   // Writes a group without entries behind the last one, if that has none yet: it says that all
   // before it was durable. From then on damage to the last groups cannot be taken for a torn tail.
-  // For a stream that is idle, and before it stops. True if there is nothing (more) to seal.
+  // For a stream that is idle, and before it stops. True when it is on disk, or cannot be.
   bool seal(u64 now_tsc, Instant now);
 
  private:

@@ -32,6 +32,7 @@ void Burst::begin() {
   undo_.used_bytes = 0;
   undo_.link_position = journal_.published_position();
   undo_.command_position = 0;
+  undo_.shard_mask = 0;
   compiler_fence();
   undo_.is_open = 1;
   compiler_fence();

@@ -13,10 +13,11 @@
 // changes. Undo lies in shared memory, one log a charge tile.
 //
 // Derived fields (free chains, session table, wheel) are not undone: when a burst was rolled back
-// they are made anew for the shards of that tile (see Shard::rebuild).
+// they are made anew for the shards that it had touched (see Shard::rebuild).
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include "base/link.hh"
@@ -34,7 +35,8 @@ struct UndoMemory {
   u64 used_bytes;
   u64 command_position;  // of control_charge, behind the commands of this burst; 0: none
   u64 commit_count;      // bursts that ended: a reader knows by it that one is over
-  u64 reserved[3];
+  u64 shard_mask;        // bit s: the burst has touched shard s, or is about to
+  u64 reserved[2];
   u8 log[log_bytes];
 };
 
@@ -65,6 +67,13 @@ class Burst {
   // Keeps the words as they are now. Returns nothing: the log has room, see has_room.
   void save(const u64* words, u32 word_count);
 
+  // An operation on this shard begins, and may change what is derived at once: if the process dies,
+  // this shard is made anew, and no other.
+  void enter_shard(u32 number) {
+    undo_.shard_mask |= u64{1} << number;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+
   LinkProducer& journal() { return journal_; }
 
  private:
@@ -76,7 +85,9 @@ class Burst {
 class Operation {
  public:
   Operation(Burst& burst, u32 shard_number, ShardHeader& shard, Instant now)
-      : burst_(burst), shard_(shard), shard_number_(shard_number), now_(now) {}
+      : burst_(burst), shard_(shard), shard_number_(shard_number), now_(now) {
+    burst_.enter_shard(shard_number);
+  }
 
   Instant now() const { return now_; }
   Second now_second() const { return static_cast<Second>(now_.whole_seconds()); }

@@ -72,6 +72,19 @@ TEST_F(OperationTest, WhatWasPublishedStays) {
   EXPECT_EQ(check_shard_consistency(shard), "");
 }
 
+TEST_F(OperationTest, ABurstNotesTheShardsThatItTouches) {
+  Shard other(fixture.memory, 63);
+  burst.begin();
+  EXPECT_EQ(fixture.undo.shard_mask, 0U);
+  const Operation one(burst, 3, shard.header(), at(1));
+  const Operation another(burst, 63, other.header(), at(1));
+  EXPECT_EQ(fixture.undo.shard_mask, u64{1} << 3 | u64{1} << 63);
+  burst.commit();
+  burst.begin();
+  EXPECT_EQ(fixture.undo.shard_mask, 0U);
+  burst.commit();
+}
+
 // A burst that was killed between save and write, and a rollback that was killed and begun again.
 TEST_F(OperationTest, ARollbackThatIsKilledCanBeRepeated) {
   Workload workload(burst, shard, 5);

@@ -156,17 +156,18 @@ TEST_F(SnapshotTest, ItIsThrownAwayIfABurstWasRolledBack) {
 
 TEST_F(SnapshotTest, KilledAtAnyStepItLeavesTheOlderOne) {
   Appliance appliance(home.folder);
-  appliance.live(300);
+  appliance.live(100);
   ASSERT_EQ(take(appliance, 1, 3), SnapshotProgress::finished);
+  appliance.finish();
   bool is_finished = false;
   for (u32 steps = 1; !is_finished; ++steps) {
     {
       SnapshotWriter writer(home.folder, folder(), 2, appliance.source());
       for (u32 i = 0; i < steps && !is_finished; ++i) {
         is_finished = writer.step(test_begin) == SnapshotProgress::finished;
-        appliance.live(1);
       }
     }
+    appliance.live(1);
     appliance.finish();
     expect_recovers(appliance, is_finished ? 2 : 1, 0);
     if (!is_finished && steps > 1) {

@@ -133,7 +133,9 @@ SnapshotProgress SnapshotWriter::begin(Instant now) {
   chunks_ = plan_chunks(header_);
   header_.chunk_count = chunks_.size();
   header_.file_bytes = chunks_.empty() ? page_bytes : chunks_.back().offset + chunks_.back().bytes;
-  fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
+  constexpr int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
+  fd_ = ::open(temporary_.c_str(), flags | O_DIRECT, 0600);
+  if (fd_ < 0 && errno == EINVAL) fd_ = ::open(temporary_.c_str(), flags, 0600);
   if (fd_ < 0) return fail("make");
   phase_ = Phase::copy;
   return SnapshotProgress::copying;

@@ -48,6 +48,18 @@ std::vector<u64> oldest_segments_needed(const ledger::JournalFolder& journal,
   return needed;
 }
 
+bool records_are_written(const ledger::JournalFolder& journal, const std::string& cdr_folder,
+                         const std::vector<ledger::JournalPosition>& positions) {
+  control::CdrCheckpoint checkpoint;
+  if (!read_checkpoint(cdr_folder, checkpoint)) return false;
+  if (checkpoint.journal_id != journal.appliance) return false;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (i >= checkpoint.positions.size()) return false;
+    if (checkpoint.positions[i].next_sequence < positions[i].next_sequence) return false;
+  }
+  return true;
+}
+
 JournalKeeper::JournalKeeper(const Config& config, const ledger::JournalFolder& journal,
                              ApplianceMemory& memory)
     : journal_(journal), cdr_folder_(config.cdr_folder), memory_(memory) {

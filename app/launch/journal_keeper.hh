@@ -15,12 +15,17 @@
 #include "app/config.hh"
 #include "app/memory.hh"
 #include "ledger/journal_segments.hh"
+#include "ledger/journal_writer.hh"
 
 namespace tollgate::app {
 
 // Of each stream: segments below are not needed. Empty: nothing is known.
 std::vector<u64> oldest_segments_needed(const ledger::JournalFolder& journal,
                                         const std::string& cdr_folder);
+
+// Whether all charging records before these places of the journal are in files.
+bool records_are_written(const ledger::JournalFolder& journal, const std::string& cdr_folder,
+                         const std::vector<ledger::JournalPosition>& positions);
 
 class JournalKeeper {
  public:

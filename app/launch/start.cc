@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/launch/journal_keeper.hh"
 #include "ledger/snapshot.hh"
 
 namespace tollgate::app {
@@ -115,11 +116,33 @@ std::string Start::recover_ledger(ledger::RecoveryReport& report) {
   return ledger::rebuild_derived(memory_.ledger(), index, clock.now(), report);
 }
 
+// With another number of charge tiles the entries of a shard may go on in another stream. Replay
+// copes with that. The records do not: they are written stream by stream, those of a shard in
+// order.
+std::string Start::check_tile_count(const ledger::RecoveryReport& report) const {
+  const std::string path = config_.state_folder + "/charge-tiles";
+  const u32 now = config_.tile_count(TileKind::charge);
+  u32 before = now;
+  std::ifstream(path) >> before;
+  const bool moves_shards = before != now && journal_.stream_count > 1;
+  if (moves_shards && !records_are_written(journal_, config_.cdr_folder, report.positions)) {
+    return fmt::format(
+        "there were {} charge tiles and the charging records of that time are not all written: "
+        "start with {} once more and stop cleanly, then change their number",
+        before, before);
+  }
+  std::ofstream file(path);
+  file << now << "\n";
+  file.close();
+  return file ? std::string() : fmt::format("cannot write {}: {}", path, std::strerror(errno));
+}
+
 std::string Start::recover() {
   const Clock clock;
   const Instant begin = clock.now();
   ledger::RecoveryReport report;
   std::string why = recover_ledger(report);
+  if (why.empty()) why = check_tile_count(report);
   if (!why.empty()) return why;
   // They would count as one of the two that are kept.
   for (const u64 number : ledger::list_snapshots(journal_.path)) {

@@ -34,6 +34,7 @@ class Start {
   std::string lock();
   std::string bind_state_to_journal() const;
   std::string recover();
+  std::string check_tile_count(const ledger::RecoveryReport& report) const;
   std::string recover_ledger(ledger::RecoveryReport& report);
 
   const Config& config_;

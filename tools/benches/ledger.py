@@ -58,9 +58,10 @@ def bench(chosen):
 def configuration(folder, accounts):
     """config/demo.toml with other places and sizes."""
     text = (ROOT / 'config' / 'demo.toml').read_text()
-    tariffs = os.path.relpath(ROOT / 'config' / 'tariffs', folder)
+    samples = os.path.relpath(ROOT / 'config', folder)
     for old, new in (('name = "demo"', 'name = "bench-ledger"'), ('"../run/demo/', '"./'),
-                     ('["tariffs"]', f'["{tariffs}"]')):
+                     ('["tariffs"]', f'["{samples}/tariffs"]'),
+                     ('["profiles"]', f'["{samples}/profiles"]')):
         if old not in text:
             fail(f'config/demo.toml has no {old}')
         text = text.replace(old, new)
@@ -78,6 +79,7 @@ def run_one(accounts, chosen):
     fresh_folder(FOLDER)
     config = configuration(FOLDER, accounts)
     said = FOLDER / 'ledger.json'
+    program = None
     try:
         with open(said, 'w') as output:
             program = start(BUILD / 'tools/limit/tollgate_ledger_limit', '--config', config,
@@ -89,7 +91,8 @@ def run_one(accounts, chosen):
                 fail(f'tollgate_ledger_limit ended with code {program.returncode}')
         return read_json(said, 'tollgate_ledger_limit')
     finally:
-        end(program)
+        if program is not None:
+            end(program)
         fresh_folder(FOLDER)
 
 

@@ -59,6 +59,9 @@ std::string Rig::load_tariff() {
 }
 
 std::string Rig::prepare_journal() {
+  std::string why;
+  if (!options_.no_disk) why = journal_.open_or_create();
+  if (!why.empty()) return why;
   ledger::JournalMemory::format(memory_.journal(0), {.appliance = journal_.appliance,
                                                      .stream = 0,
                                                      .segment_bytes = journal_.segment_bytes,
@@ -67,9 +70,8 @@ std::string Rig::prepare_journal() {
     storage_ = std::make_unique<NoStorage>();
     return {};
   }
-  std::string why = journal_.open_or_create();
   ledger::SegmentKeeper keeper(journal_, 0, config_.journal_segments_ahead);
-  if (why.empty()) why = keeper.keep_ahead(1);
+  why = keeper.keep_ahead(1);
   if (why.empty()) storage_ = ledger::IoUringStorage::create(journal_.path, 0, why);
   if (!why.empty()) return why;
   keeper_ = std::thread([this, keeper]() mutable {
