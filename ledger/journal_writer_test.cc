@@ -137,7 +137,7 @@ TEST_F(JournalWriterTest, AnAnswerLeavesWhenItsGroupIsOnDisk) {
 TEST_F(JournalWriterTest, AnswersLeaveInOrderWhateverWriteEndsFirst) {
   u64 sequence = 0;
   for (int group = 0; group < 4; ++group) {
-    for (int i = 0; i < 10; ++i) put(++sequence, 2000);  // 160 KB
+    for (int i = 0; i < 13; ++i) put(++sequence, 2000);  // 208 KB
     poll();
   }
   ASSERT_EQ(storage->in_flight.size(), 4U) << "four writes in flight when there is much to do";
@@ -148,11 +148,11 @@ TEST_F(JournalWriterTest, AnswersLeaveInOrderWhateverWriteEndsFirst) {
   EXPECT_EQ(memory.durable_sequence.load(), 0U);
   storage->finish(0, true);
   poll();
-  EXPECT_EQ(released.size(), 20U);
+  EXPECT_EQ(released.size(), 26U);
   EXPECT_EQ(memory.durable_sequence.load(), 2U);
   storage->finish(0, true);
   poll();
-  EXPECT_EQ(released.size(), 40U);
+  EXPECT_EQ(released.size(), 52U);
   EXPECT_TRUE(std::is_sorted(released.begin(), released.end()));
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "app/topology.hh"
 #include "base/check.hh"
@@ -19,7 +20,7 @@ namespace {
 
 constexpr int low_priority = 10;  // of nice
 constexpr u32 look_again_ms = 20;
-constexpr Duration pause_after_failure = Duration::seconds(10);
+constexpr Duration pause_after_failure = Duration::seconds(60);
 
 void nap(u32 milliseconds) {
   ::usleep(milliseconds * 1000);
@@ -95,6 +96,17 @@ ledger::SnapshotSource SnapshotKeeper::source() {
   return source;
 }
 
+// The journal needs room more than snapshots do.
+std::string SnapshotKeeper::check_room(u64 snapshot_bytes) const {
+  std::error_code failure;
+  const auto space = std::filesystem::space(journal_.path, failure);
+  const u64 ahead = config_.journal_segments_ahead + u64{1};
+  const u64 needed = snapshot_bytes + ahead * journal_.stream_count * journal_.segment_bytes;
+  if (failure || space.available >= needed) return {};
+  return fmt::format("no snapshot is taken: {} has {} MiB left, {} are needed", journal_.path,
+                     space.available >> 20, needed >> 20);
+}
+
 void SnapshotKeeper::take_one() {
   using ledger::SnapshotProgress;
   ledger::tidy_snapshots(journal_.path, snapshots_kept);
@@ -107,28 +119,28 @@ void SnapshotKeeper::take_one() {
   while (progress == SnapshotProgress::copying || progress == SnapshotProgress::settling) {
     if (stop_.load()) return;
     progress = writer.step(begun);
+    if (writer.bytes_planned() != 0 && writer.bytes_written() == 0) {
+      const std::string why = check_room(writer.bytes_planned());
+      if (!why.empty()) return pause(why, begun);
+    }
     if (progress == SnapshotProgress::settling) nap(1);
     const i64 due_ns = static_cast<i64>(static_cast<double>(writer.bytes_written()) * 1e9 /
                                         static_cast<double>(config_.snapshot_bytes_per_second));
     while (!stop_.load() && (clock_.now() - begun).ns < due_ns) nap(1);
   }
-  if (progress == SnapshotProgress::abandoned) {
-    nap(look_again_ms);
-    return;
-  }
-  last_at_ = begun;
   if (progress == SnapshotProgress::failed) {
-    std::fprintf(stderr, "tollgate: %s; the next snapshot is tried later\n",
-                 writer.reason().c_str());
-    last_at_ = begun + pause_after_failure - config_.snapshot_interval;
-    for (i64 waited = 0; !stop_.load() && waited < pause_after_failure.whole_milliseconds();
-         waited += look_again_ms) {
-      nap(look_again_ms);
-    }
-    return;
+    return pause(writer.reason() + "; the next snapshot is tried later", begun);
   }
+  // One that was abandoned is begun again at once.
+  if (progress != SnapshotProgress::finished) return;
+  last_at_ = begun;
   last_journal_bytes_ = bytes_before;
   finish_one(writer, begun);
+}
+
+void SnapshotKeeper::pause(const std::string& why, Instant begun) {
+  std::fprintf(stderr, "tollgate: %s\n", why.c_str());
+  while (!stop_.load() && clock_.now() - begun < pause_after_failure) nap(look_again_ms);
 }
 
 void SnapshotKeeper::finish_one(const ledger::SnapshotWriter& writer, Instant begun) {

@@ -34,6 +34,8 @@ class SnapshotKeeper {
   void run();
   bool is_due(Instant now) const;
   void take_one();
+  std::string check_room(u64 snapshot_bytes) const;
+  void pause(const std::string& why, Instant begun);
   void finish_one(const ledger::SnapshotWriter& writer, Instant begun);
   u64 journal_bytes() const;
   ledger::SnapshotSource source();

@@ -9,9 +9,9 @@ for each second of processor that the core had, so that what else runs on the ma
 neither.
 
 `snapshot_dip_percent` is by how much the rate falls while snapshots are taken one after the other.
-`recovery_seconds` is from empty memory to a ledger that can be charged: newest snapshot, the journal
-behind it, all that is derived, the identity index. `read_seconds` is reading the same files with
-nothing done to them.
+`recovery_seconds` is from empty memory to a ledger that can be charged: newest snapshot, the
+journal behind it, all that is derived, the identity index. `read_seconds` is reading the same files
+with nothing done to them.
 """
 import os
 import re
@@ -34,15 +34,15 @@ def bench(chosen):
     say(f'ledger: {machine_text(about)}')
     large = run_one(accounts, chosen)
     small = run_one(min(SMALL, accounts), chosen)
+    rate = large['answers_per_second_and_core']
     result = {
         'accounts': large['accounts'],
         'sessions': large['sessions'],
         'bytes_per_account': large['bytes_per_account'],
-        'answers_per_second_20m': large['answers_per_second_and_core'] if accounts == FULL else None,
-        'answers_per_second': large['answers_per_second_and_core'],
+        'answers_per_second_20m': rate if accounts == FULL else None,
+        'answers_per_second': rate,
         'answers_per_second_100k': small['answers_per_second_and_core'],
-        'share_of_100k': round(large['answers_per_second_and_core'] /
-                               small['answers_per_second_and_core'], 3),
+        'share_of_100k': round(rate / small['answers_per_second_and_core'], 3),
         'snapshot_dip_percent': large['snapshot_dip_percent'],
         'snapshot_seconds': large['snapshot_seconds'],
         'recovery_seconds': large['recovery_seconds'],
