@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "base/check.hh"
@@ -90,11 +89,16 @@ class ChunkWalk {
     if (file_.fd < 0) return fmt::format("cannot open {}: {}", path_, std::strerror(errno));
     const u32 useful = chunks_.size() < chunks_a_thread ? 1 : threads_max;
     const u32 thread_count = std::clamp(std::thread::hardware_concurrency(), 1U, useful);
+    std::vector<std::string> whys(thread_count);
     std::vector<std::thread> threads;
-    for (u32 i = 1; i < thread_count; ++i) threads.emplace_back([this] { walk(nullptr); });
-    walk(&progress);
+    for (u32 i = 1; i < thread_count; ++i) {
+      threads.emplace_back([this, &whys, i] { whys[i] = walk(nullptr); });
+    }
+    whys[0] = walk(&progress);
     for (std::thread& thread : threads) thread.join();
-    if (!why_.empty()) return why_;
+    for (std::string& why : whys) {
+      if (!why.empty()) return std::move(why);
+    }
     const u64 hash =
         hash64({reinterpret_cast<const u8*>(digests_.data()), digests_.size() * sizeof(u64)});
     if (hash != header_.chunks_hash) {
@@ -104,21 +108,22 @@ class ChunkWalk {
   }
 
  private:
-  void walk(const SnapshotProgressFn* progress) {
+  // Until there is no chunk left, or somebody has found a bad one. Returns why it is bad.
+  std::string walk(const SnapshotProgressFn* progress) {
     const Pages pages = make_pages(chunk_bytes_max);
     while (!has_failed_.load(std::memory_order_relaxed)) {
       const std::size_t number = next_.fetch_add(1, std::memory_order_relaxed);
-      if (number >= chunks_.size()) return;
+      if (number >= chunks_.size()) break;
       std::string why = take(number, pages.get());
       if (!why.empty()) {
-        const std::scoped_lock lock(mutex_);
-        if (why_.empty()) why_ = std::move(why);
         has_failed_.store(true);
+        return why;
       }
       const u64 bytes = chunks_[number].bytes;
       const u64 done = bytes_done_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
       if (progress != nullptr && number % 64 == 0) (*progress)(done, header_.file_bytes);
     }
+    return {};
   }
 
   std::string take(std::size_t number, u8* pages) {
@@ -155,8 +160,6 @@ class ChunkWalk {
   std::atomic<std::size_t> next_ = 0;
   std::atomic<u64> bytes_done_ = 0;
   std::atomic<bool> has_failed_ = false;
-  std::mutex mutex_;
-  std::string why_;
 };
 
 std::string check_room(const std::string& path, const SnapshotHeader& header,

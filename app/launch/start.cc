@@ -154,11 +154,16 @@ std::string Start::recover() {
                                                             .stream = stream,
                                                             .segment_bytes = journal_.segment_bytes,
                                                             .position = position});
-    // Those ahead are made while the appliance runs, unless the first is nearly full.
-    const bool is_near_end = position.offset > journal_.segment_bytes / 2;
-    ledger::SegmentKeeper keeper(journal_, stream, is_near_end ? 1 : 0);
+    ledger::SegmentKeeper keeper(journal_, stream, 0);
     why = keeper.keep_ahead(position.segment_number);
     if (!why.empty()) return why + "; free some space, or choose another [journal] folder";
+    // Those ahead are made while the appliance runs, unless this one is nearly full: then the first
+    // requests would find no room. If the disk has none for it, that is what they are told.
+    if (position.offset > journal_.segment_bytes / 2) {
+      ledger::SegmentKeeper next(journal_, stream, 1);
+      const std::string why_not = next.keep_ahead(position.segment_number);
+      if (!why_not.empty()) std::fprintf(stderr, "tollgate: %s\n", why_not.c_str());
+    }
   }
   const std::string from = report.snapshot_number == 0
                                ? std::string()
