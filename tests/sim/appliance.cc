@@ -64,7 +64,8 @@ std::string Appliance::recover(Instant now) {
   lay_out();
   report_ = {};
   std::string why =
-      ledger::replay_journal(disk_.folder(), {.positions = {{}}}, memory(), report_, [](u64) {});
+      ledger::replay_journal(disk_.folder(), {.positions = {{}}}, memory(), report_,
+                             [](const ledger::RecoveryStep&) {});
   if (why.empty()) why = ledger::rebuild_derived(memory(), index_, now, report_);
   if (!why.empty()) {
     ledger_ = Pages();
