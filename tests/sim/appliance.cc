@@ -63,9 +63,8 @@ std::string Appliance::recover(Instant now) {
   check(!has_power(), "a running appliance is not recovered");
   lay_out();
   report_ = {};
-  std::string why =
-      ledger::replay_journal(disk_.folder(), {.positions = {{}}}, memory(), report_,
-                             [](const ledger::RecoveryStep&) {});
+  std::string why = ledger::replay_journal(disk_.folder(), {.positions = {{}}}, memory(), report_,
+                                           [](const ledger::RecoveryStep&) {});
   if (why.empty()) why = ledger::rebuild_derived(memory(), index_, now, report_);
   if (!why.empty()) {
     ledger_ = Pages();
