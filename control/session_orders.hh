@@ -45,6 +45,7 @@ class SessionOrders {
   std::optional<Found> find(const std::string& session_id) const;
   template <class Wanted>
   void order_all(u64 account_id, ledger::CommandKind kind, Wanted wanted);
+  void order_receiver(const Json& name);
   void send(const Found& found, ledger::Command command);
   void fill_queue();
 
