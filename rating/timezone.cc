@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -208,8 +209,10 @@ const TimeZone* TimeZones::find(const std::string& name) {
   const auto known = zones_.find(name);
   if (known != zones_.end()) return known->second.get();
   const bool is_name = !name.empty() && name[0] != '/' && name.find("..") == std::string::npos;
-  if (!is_name) return nullptr;
-  std::ifstream in("/usr/share/zoneinfo/" + name, std::ios::binary);
+  const std::string path = "/usr/share/zoneinfo/" + name;
+  std::error_code error;
+  if (!is_name || !std::filesystem::is_regular_file(path, error)) return nullptr;
+  std::ifstream in(path, std::ios::binary);
   const std::string octets{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   auto made = std::make_unique<TimeZone>();
   if (!in.is_open() || !made->read(octets)) return nullptr;
