@@ -96,11 +96,16 @@ struct ChargeService {
   u8 used_kinds = 0;             // unit_bit
   Unit money_unit = Unit::none;  // currency of money asked for or used
   u8 is_final_report = 0;        // the client gives this rating group back
-  u8 reserved = 0;
+  // What normalising rules made of the two numbers above, by which prices are found; the client's
+  // own are mirrored in answers. Bits of ledger::service_flag, and whether this counts at all.
+  static constexpr u8 is_priced_apart = 0x80;
+  u8 priced_flags = 0;
+  u32 priced_group = 0;
+  u32 priced_identifier = 0;
   ServiceUnits asked;
   ServiceUnits used;
 };
-static_assert(sizeof(ChargeService) == 112);
+static_assert(sizeof(ChargeService) == 120);
 
 struct ChargeRequest {
   ledger::AnswerTag tag;

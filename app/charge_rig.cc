@@ -8,11 +8,13 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "app/avp_names.hh"
 #include "base/check.hh"
 #include "ledger/audit.hh"
 #include "ledger/journal_reader.hh"
 #include "ledger/recovery.hh"
 #include "rating/compile.hh"
+#include "rating/normalise_compile.hh"
 
 namespace tollgate::app {
 namespace {
@@ -197,6 +199,17 @@ void ChargeRig::load_tariff_text(const std::string& text) {
   if (!compiled.is_good()) throw std::runtime_error(rating::to_text(compiled.diagnostics[0]));
   auto* blob = reinterpret_cast<VersionedBlob*>(tariff_.data());
   image_ = rating::Image(blob->read(blob->publish(compiled.image)));
+}
+
+// Publishes the tariff again, with these rules behind it.
+void ChargeRig::load_rules(const std::string& text) {
+  const rating::TariffText file{.name = "test.normalise", .text = text};
+  const DictionaryNames names;
+  const rating::NormaliseCompiled compiled = rating::compile_normalise({{&file, 1}, {}, names});
+  if (!compiled.is_good()) throw std::runtime_error(rating::to_text(compiled.diagnostics[0]));
+  auto* blob = reinterpret_cast<VersionedBlob*>(tariff_.data());
+  const Bytes tariff = rating::tariff_part(blob->read(blob->current_version()));
+  image_ = rating::Image(blob->read(blob->publish(rating::make_bundle(tariff, compiled.image))));
 }
 
 void ChargeRig::send(Bytes request) {

@@ -44,6 +44,12 @@ struct NetCounters {
   u64 orders_sent;
   u64 refused_orders_full;
   u64 drop_order_answer;
+  u64 normalised;
+  u64 refused_number_unusable;
+  u64 refused_program_failed;
+  u64 refused_avp_missing;
+  u64 refused_no_rule;
+  u64 rules_unusable;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -81,6 +87,12 @@ inline constexpr CounterName net_counter_names[] = {
     {"orders_sent", "Re-Auth- and Abort-Session-Requests sent, repetitions included"},
     {"refused_orders_full", "such requests not sent: too many wait for their answers"},
     {"drop_order_answer", "answers to them that the charge tile had no room for"},
+    {"normalised", "requests that normalising rules have looked at"},
+    {"refused_number_unusable", "requests refused because an AVP holds no number, but a rule asks"},
+    {"refused_program_failed", "requests refused because a rule's Python function had no result"},
+    {"refused_avp_missing", "requests refused because an AVP that a rule needs is missing"},
+    {"refused_no_rule", "requests refused because no normalising rule fits"},
+    {"rules_unusable", "normalising rules that were published and cannot be used"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

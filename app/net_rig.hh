@@ -25,6 +25,7 @@ class NetRig {
     std::string identity = "ocs.tollgate.example";
     std::string realm = "tollgate.example";
     std::string tariff;  // empty: the demonstration's
+    std::string rules;   // of normalising; empty: none
     std::vector<dataplane::IpPrefix> allowed;
     PeerRules peer_rules;
     u32 unauthenticated_max = 64;

@@ -62,6 +62,7 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
   for (LinkMemory* link : options.journal_links) journals_.emplace_back(link);
   for (LinkMemory* link : options.order_links) orders_.emplace_back(link);
   counters_.peers_open = 0;
+  take_rules();
   options_.node.admit = admit;
   options_.node.admit_context = this;
 }
@@ -370,7 +371,7 @@ void NetTile::on_request(Connection& connection, Bytes message) {
   if (request_.origin_state_id && request_.type == diameter::RequestType::initial) {
     note_state(hash64(request_.origin_host), request_.origin_state_id);
   }
-  if (!stage(connection)) {
+  if (!stage(connection, message)) {
     ++counters_.refused_pending_full;
     refuse(connection, message, ResultCode::too_busy);
     return;
@@ -406,7 +407,7 @@ bool NetTile::has_looped() const {
 
 // Keeps what the answer needs, writes the request for the charge tile and starts fetching what
 // finds its account. False if there is no room.
-bool NetTile::stage(Connection& connection) {
+bool NetTile::stage(Connection& connection, Bytes message) {
   const u32 service_count = service_count_of(request_);
   const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
   if (staged_bytes_ + bytes > staging_bytes) route_staged();
@@ -463,6 +464,10 @@ bool NetTile::stage(Connection& connection) {
     answer_here(*pending, outcome);
     return true;
   }
+  if (normaliser_.is_active() && !normalise(message, *head, services)) {
+    answer_here(*pending, ledger::Outcome::rating_failed, refusal_.failed_avps());
+    return true;
+  }
   std::memcpy(at + sizeof *head + services.size_bytes(), request_.session_id.data(),
               request_.session_id.size());
   staged.key_count = identity_keys(request_, staged.keys);
@@ -470,6 +475,35 @@ bool NetTile::stage(Connection& connection) {
   staged_bytes_ += bytes;
   ++staged_count_;
   return true;
+}
+
+// False if the event cannot be charged: then `refusal_` tells the AVP.
+bool NetTile::normalise(Bytes message, ChargeRequest& head, std::span<ChargeService> services) {
+  ++counters_.normalised;
+  switch (normaliser_.apply({message, request_, turn_.now}, head, services, refusal_)) {
+    case rating::NormaliseOutcome::ok:
+    case rating::NormaliseOutcome::unchanged:
+      return true;
+    case rating::NormaliseOutcome::number_unusable:
+      ++counters_.refused_number_unusable;
+      return false;
+    case rating::NormaliseOutcome::program_failed:
+      ++counters_.refused_program_failed;
+      return false;
+    case rating::NormaliseOutcome::avp_missing:
+      ++counters_.refused_avp_missing;
+      return false;
+    case rating::NormaliseOutcome::no_rule:
+      ++counters_.refused_no_rule;
+      return false;
+  }
+  return false;
+}
+
+// Rules change with the tariff. Those that cannot be used are none: requests are then charged as
+// they come, and the counter says so.
+void NetTile::take_rules() {
+  if (!normaliser_.use(tariff_.rules(), options_.tariff_mapping)) ++counters_.rules_unusable;
 }
 
 void NetTile::route_staged() {
@@ -625,7 +659,7 @@ void NetTile::on_answer(Bytes frame, const Turn& turn) {
 
 void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
-  tariff_.refresh();
+  if (tariff_.refresh()) take_rules();
   check_connections(turn);
   overload_.on_time(turn.now);
   if (!is_stopping_) book_.call(*transport_, connections_, turn.now);

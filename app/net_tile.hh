@@ -19,6 +19,7 @@
 
 #include "app/connection.hh"
 #include "app/net_counters.hh"
+#include "app/normalise_request.hh"
 #include "app/order_table.hh"
 #include "app/overload.hh"
 #include "app/peer_book.hh"
@@ -50,6 +51,7 @@ struct NetTileOptions {
   std::vector<LinkMemory*> journal_links;  // by number of journal tile
   std::vector<LinkMemory*> order_links;    // by number of charge tile; may be none
   const VersionedBlob* tariff = nullptr;
+  rating::Program::Mapping tariff_mapping = rating::Program::Mapping::data;
   ProfileTable profiles;
   std::optional<StatusTable> peers;  // rows by index of stream; none: not published
   diameter::LocalNode node;          // what it points to outlives the tile
@@ -104,7 +106,9 @@ class NetTile final : public dataplane::StreamHandler {
   bool refuse_early(Connection& connection, Bytes message);
   bool has_looped() const;
   void measure_load();
-  bool stage(Connection& connection);
+  bool stage(Connection& connection, Bytes message);
+  bool normalise(Bytes message, ChargeRequest& head, std::span<ChargeService> services);
+  void take_rules();
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);
   void send(Connection& connection, Bytes message);
   void refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal);
@@ -153,6 +157,7 @@ class NetTile final : public dataplane::StreamHandler {
   OrderTable order_table_;
   std::optional<diameter::EndToEndIds> end_to_end_;  // of requests of ours, from the first on
   TariffReader tariff_;
+  RequestNormaliser normaliser_;
   u64 next_publish_tsc_ = 0;
   Turn turn_;
   u32 staged_count_ = 0;

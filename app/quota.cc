@@ -423,16 +423,19 @@ UnitKind kind_of(const rating::Rule& rule) {
 }
 
 rating::RuleKey key_of(const ChargeContext& context, const ChargeService& service) {
-  const bool has_group = (service.flags & ledger::service_flag::has_rating_group) != 0;
-  const bool has_identifier = (service.flags & ledger::service_flag::has_service_identifier) != 0;
-  return {
-      .plan = context.account().plan,
-      .context = context.service_context,
-      .rating_group = has_group ? service.rating_group : rating::RuleKey::absent,
-      .service_identifier = has_identifier ? service.service_identifier : rating::RuleKey::absent,
-      .origin = context.origin,
-      .destination = context.destination,
-      .network = context.network};
+  const bool is_apart = service.priced_flags != 0;
+  const u8 flags = is_apart ? service.priced_flags : service.flags;
+  const u32 group = is_apart ? service.priced_group : service.rating_group;
+  const u32 identifier = is_apart ? service.priced_identifier : service.service_identifier;
+  const bool has_group = (flags & ledger::service_flag::has_rating_group) != 0;
+  const bool has_identifier = (flags & ledger::service_flag::has_service_identifier) != 0;
+  return {.plan = context.account().plan,
+          .context = context.service_context,
+          .rating_group = has_group ? group : rating::RuleKey::absent,
+          .service_identifier = has_identifier ? identifier : rating::RuleKey::absent,
+          .origin = context.origin,
+          .destination = context.destination,
+          .network = context.network};
 }
 
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {

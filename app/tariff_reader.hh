@@ -6,6 +6,7 @@
 
 #include "base/versioned_blob.hh"
 #include "rating/image.hh"
+#include "rating/normalise_image.hh"
 
 namespace tollgate::app {
 
@@ -13,22 +14,27 @@ class TariffReader {
  public:
   explicit TariffReader(const VersionedBlob& published) : published_(published) { refresh(); }
 
-  // Goes over to a version that was published since. Cheap if there is none.
-  void refresh() {
+  // Goes over to a version that was published since; true if there was one. Cheap if not.
+  bool refresh() {
     const u32 version = published_.current_version();
-    if (version == version_) return;
+    if (version == version_) return false;
     const Bytes bytes = published_.read(version);
-    if (bytes.empty()) return;  // overtaken by further versions: the next turn finds the newest
-    image_ = rating::Image(bytes);
+    if (bytes.empty()) return false;  // overtaken by further versions: the next turn finds it
+    image_ = rating::Image(rating::tariff_part(bytes));
+    rules_ = rating::normalise_part(bytes);
     version_ = version;
+    return true;
   }
 
   const rating::Image& image() const { return image_; }
+  // The normalising rules that were published with it; empty if there are none.
+  Bytes rules() const { return rules_; }
   bool is_loaded() const { return image_.is_loaded(); }
 
  private:
   const VersionedBlob& published_;
   rating::Image image_;
+  Bytes rules_;
   u32 version_ = 0;
 };
 

@@ -52,7 +52,7 @@ struct KeptRequest {
   Bytes session_id;
   Bytes proxy_info;
   std::span<const u32> identifiers;  // as write_identifiers wrote them
-  Bytes failed_avps;                 // of a 5030
+  Bytes failed_avps;                 // of a 5030, or of a 5031 by rule
 };
 
 // Made once and used for every answer: clearing all of it each time would cost more than encoding.

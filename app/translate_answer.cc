@@ -186,7 +186,8 @@ void put_unrated(const ServiceAnswer& answer, diameter::AvpWriter& writer) {
 
 Bytes failed_avps_of(const AnswerParts& parts, ResultCode code, MutableBytes room) {
   if (parts.profile.omits(leave_out::failed_avp)) return {};
-  if (code == ResultCode::user_unknown) return parts.kept.failed_avps;
+  // What the net tile found out before charging tells its own: an unknown user, an odd event.
+  if (!parts.kept.failed_avps.empty()) return parts.kept.failed_avps;
   diameter::AvpWriter writer(room);
   const ledger::Answer& stored = parts.frame.answer;
   for (u32 i = 0; i < stored.service_count; ++i) {

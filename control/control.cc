@@ -44,6 +44,7 @@ class Control {
         server_([this](const Request& request, const Reply& reply) { handle(request, reply); }) {}
 
   [[nodiscard]] std::string start() {
+    tariffs_.set_avp_names(context_.options.avp_names);
     std::string mistakes = load_first_tariff(context_);
     if (!mistakes.empty()) return mistakes;
     accounts_.add_verbs(verbs_);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/types.hh"
+#include "rating/normalise_compile.hh"
 
 namespace tollgate::control {
 
@@ -32,7 +33,8 @@ struct ControlOptions {
   u32 cdr_rotation_seconds = 3600;
   u32 charge_tile_count = 1;
   u32 journal_tile_count = 1;
-  u32 net_tile_count = 0;  // whose peers are told
+  u32 net_tile_count = 0;                       // whose peers are told
+  const rating::AvpNames* avp_names = nullptr;  // for normalising rules; outlives control
 };
 
 // Runs until `stop` becomes true. 0: stopped as asked. 1: it cannot go on (its disk fails): the log

@@ -27,23 +27,56 @@ bool read_file(const std::string& path, std::string& text) {
   return file.good() || file.eof();
 }
 
-// FILE itself, or every *.tariff and *.prefixes of FOLDER by name.
+// FILE itself, or what belongs to a tariff in FOLDER, by name.
 std::vector<std::string> files_of(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return {path};
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     const std::string extension = entry.path().extension();
-    if (extension == ".tariff" || extension == ".prefixes") files.push_back(entry.path().string());
+    const bool belongs = extension == ".tariff" || extension == ".prefixes" ||
+                         extension == ".normalise" || extension == ".py";
+    if (belongs) files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
   return files;
 }
 
+// The files of a tariff by their kind.
+struct Texts {
+  std::vector<rating::TariffText> tariffs;
+  std::vector<rating::TariffText> rules;
+  std::vector<rating::TariffText> python;
+
+  void add(rating::TariffText text) {
+    const std::string_view name = text.name;
+    auto& kind = name.ends_with(".normalise") ? rules : name.ends_with(".py") ? python : tariffs;
+    kind.push_back(std::move(text));
+  }
+};
+
+// Adds the image of the rules behind the tariff's, or their mistakes to its own.
+void add_rules(const Texts& texts, const rating::AvpNames* names, rating::Compiled& compiled) {
+  if (texts.rules.empty()) return;
+  if (names == nullptr) {
+    compiled.diagnostics.push_back(
+        {texts.rules[0].name, 0, 0, "rules cannot be compiled without the names of AVPs", ""});
+    return;
+  }
+  const rating::NormaliseCompiled rules =
+      rating::compile_normalise({texts.rules, texts.python, *names});
+  compiled.diagnostics.insert(compiled.diagnostics.end(), rules.diagnostics.begin(),
+                              rules.diagnostics.end());
+  compiled.rule_count += rules.rule_count;
+  compiled.example_count += rules.example_count;
+  if (compiled.is_good()) compiled.image = rating::make_bundle(compiled.image, rules.image);
+}
+
 }  // namespace
 
-rating::Compiled compile_paths(const std::vector<std::string>& paths) {
-  std::vector<rating::TariffText> texts;
+rating::Compiled compile_paths(const std::vector<std::string>& paths,
+                               const rating::AvpNames* names) {
+  Texts texts;
   std::vector<rating::Diagnostic> unreadable;
   for (const std::string& path : paths) {
     const std::vector<std::string> files = files_of(path);
@@ -53,13 +86,17 @@ rating::Compiled compile_paths(const std::vector<std::string>& paths) {
     for (const std::string& file : files) {
       rating::TariffText text{file, ""};
       if (std::filesystem::is_regular_file(file) && read_file(file, text.text)) {
-        texts.push_back(std::move(text));
+        texts.add(std::move(text));
       } else {
         unreadable.push_back({file, 0, 0, "the file cannot be read", "is the path right?"});
       }
     }
   }
-  if (unreadable.empty()) return rating::compile(texts);
+  if (unreadable.empty()) {
+    rating::Compiled compiled = rating::compile(texts.tariffs);
+    add_rules(texts, names, compiled);
+    return compiled;
+  }
   rating::Compiled refused;
   refused.diagnostics = std::move(unreadable);
   return refused;
@@ -107,7 +144,7 @@ std::string context_text(const rating::Image& image, u64 context) {
 }
 
 rating::Compiled Tariffs::load(const std::vector<std::string>& paths, VersionedBlob& blob) {
-  rating::Compiled compiled = compile_paths(paths);
+  rating::Compiled compiled = compile_paths(paths, names_);
   if (!compiled.is_good()) return compiled;
   const Bytes current = blob.read(blob.current_version());
   const bool is_same =
@@ -128,7 +165,10 @@ rating::Compiled Tariffs::load(const std::vector<std::string>& paths, VersionedB
 
 bool Tariffs::adopt(const VersionedBlob& blob) {
   const Bytes published = blob.read(blob.current_version());
-  if (published.empty() || rating::validate(published) != rating::ImageFault::none) return false;
+  const Bytes rules = rating::normalise_part(published);
+  if (published.empty()) return false;
+  if (rating::validate(rating::tariff_part(published)) != rating::ImageFault::none) return false;
+  if (!rules.empty() && !rating::validate_normalise(rules)) return false;
   take({published.begin(), published.end()});
   return true;
 }

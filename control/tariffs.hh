@@ -15,11 +15,16 @@
 #include "ledger/command.hh"
 #include "rating/compile.hh"
 #include "rating/image.hh"
+#include "rating/normalise_compile.hh"
 
 namespace tollgate::control {
 
-// Reads and compiles all files and folders together.
-rating::Compiled compile_paths(const std::vector<std::string>& paths);
+// Reads and compiles all files and folders together: tariffs (*.tariff), normalising rules
+// (*.normalise) and the Python files (*.py) that they name. The image is what is published: the
+// tariff's, and behind it that of the rules (rating/normalise_image.hh). Rules need the names of
+// AVPs.
+rating::Compiled compile_paths(const std::vector<std::string>& paths,
+                               const rating::AvpNames* names);
 
 // [{"file","line","column","message","hint"}]
 Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics);
@@ -34,6 +39,9 @@ std::string context_text(const rating::Image& image, u64 context);
 
 class Tariffs {
  public:
+  // For normalising rules; outlives this. Without it there can be none.
+  void set_avp_names(const rating::AvpNames* names) { names_ = names; }
+
   // Compiles the files and publishes them. Returns what is wrong, if anything: then the one before
   // stays in force.
   [[nodiscard]] rating::Compiled load(const std::vector<std::string>& paths, VersionedBlob& blob);
@@ -51,6 +59,7 @@ class Tariffs {
 
   std::vector<u64> bytes_;  // words: the image lies at a multiple of eight
   rating::Image image_;
+  const rating::AvpNames* names_ = nullptr;
 };
 
 }  // namespace tollgate::control

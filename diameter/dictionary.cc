@@ -37,6 +37,10 @@ const AvpInfo* find_avp(u32 code, u32 vendor) {
   return &*at;
 }
 
+std::span<const AvpInfo> all_avps() {
+  return dictionary.infos;
+}
+
 MemberRules group_rules(u32 code, u32 vendor) {
   return find_rules(dictionary.group_index, dictionary.group_members, code, vendor);
 }

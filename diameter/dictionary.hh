@@ -29,6 +29,9 @@ struct AvpInfo {
 // What is known of an AVP, or nullptr.
 const AvpInfo* find_avp(u32 code, u32 vendor);
 
+// All AVPs, by vendor and code.
+std::span<const AvpInfo> all_avps();
+
 // One member of a group or a command.
 struct MemberRule {
   u32 code = 0;

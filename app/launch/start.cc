@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/avp_names.hh"
 #include "app/launch/journal_keeper.hh"
 #include "ledger/snapshot.hh"
 
@@ -212,6 +213,7 @@ dataplane::EalOptions eal_options(const Config& config, dataplane::ProcessRole r
 }
 
 control::ControlOptions control_options(const Config& config) {
+  static const DictionaryNames names;
   return {.appliance_name = config.name,
           .instance = config.name,
           .memory_folder = config.memory_folder,
@@ -224,7 +226,8 @@ control::ControlOptions control_options(const Config& config) {
           .cdr_rotation_seconds = static_cast<u32>(config.cdr_rotate_after.whole_seconds()),
           .charge_tile_count = config.tile_count(TileKind::charge),
           .journal_tile_count = config.tile_count(TileKind::journal),
-          .net_tile_count = config.tile_count(TileKind::net)};
+          .net_tile_count = config.tile_count(TileKind::net),
+          .avp_names = &names};
 }
 
 }  // namespace tollgate::app

@@ -9,6 +9,7 @@
 #include <array>
 #include <deque>
 
+#include "app/avp_names.hh"
 #include "control/cdr_format.hh"
 #include "control/cdr_task.hh"
 #include "control/file.hh"
@@ -204,10 +205,15 @@ void read_lines(const std::string& path, u64& at, const std::function<void(const
   }
 }
 
+rating::Compiled compile_tariff(const std::string& path) {
+  const app::DictionaryNames names;
+  return control::compile_paths({path}, &names);
+}
+
 }  // namespace
 
 Json check_tariff(const std::string& path) {
-  const rating::Compiled compiled = control::compile_paths({path});
+  const rating::Compiled compiled = compile_tariff(path);
   return Json{{"ok", compiled.is_good()},
               {"plans", compiled.plan_count},
               {"rules", compiled.rule_count},
@@ -216,12 +222,12 @@ Json check_tariff(const std::string& path) {
 }
 
 Json price_with(const std::string& tariff_path, const Json& event) {
-  const rating::Compiled compiled = control::compile_paths({tariff_path});
+  const rating::Compiled compiled = compile_tariff(tariff_path);
   if (!compiled.is_good()) {
     throw control::Refused(control::refusal::bad_file, "the tariff has mistakes",
                            Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
   }
-  const rating::Image image{Bytes(compiled.image)};
+  const rating::Image image{rating::tariff_part(compiled.image)};
   return control::describe(rating::explain(image, control::read_price_event(event)));
 }
 

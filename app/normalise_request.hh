@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// RequestNormaliser: between decoding and charging, the rules of normalising files
+// (docs/normalise.md) say what a request is about.
+//
+// What they set goes into the request for the charge tile: the service, and by which rating group
+// and identifier it is priced. The client's own stay beside them: answers mirror those, and quotas
+// are kept by them. A TERMINATION that no rule fits goes on as it came: a session must be able to
+// end.
+#pragma once
+
+#include "app/charge_request.hh"
+#include "diameter/credit_control.hh"
+#include "rating/normalise.hh"
+
+namespace tollgate::app {
+
+class RequestNormaliser {
+ public:
+  // Rules that were published with a tariff; empty: none. False if they cannot be used.
+  [[nodiscard]] bool use(Bytes rules, rating::Program::Mapping mapping) {
+    return rules_.use(rules, mapping);
+  }
+  bool is_active() const { return rules_.is_active(); }
+
+  // The whole message is at hand; its request has been decoded, and its services written.
+  struct Input {
+    Bytes message;
+    const diameter::CreditControlRequest& request;
+    Instant now;
+  };
+  // ok or unchanged: go on. Else the outcome is the reason, and `refusal` tells the AVP.
+  [[nodiscard]] rating::NormaliseOutcome apply(const Input& input, ChargeRequest& head,
+                                               std::span<ChargeService> services,
+                                               diameter::Refusal& refusal);
+
+ private:
+  rating::Normaliser rules_;
+};
+
+}  // namespace tollgate::app
