@@ -29,13 +29,18 @@ rating::FieldForm form_of(diameter::AvpType type) {
 
 }  // namespace
 
-bool DictionaryNames::find(std::string_view name, rating::AvpName& found) const {
+bool DictionaryNames::find(std::string_view name, rating::AvpPlace place,
+                           rating::AvpName& found) const {
+  bool is_found = false;
   for (const diameter::AvpInfo& info : diameter::all_avps()) {
     if (info.name != name) continue;
-    found = {{info.id.code, info.id.vendor}, form_of(info.id.type)};
-    return true;
+    const bool is_group = info.id.type == diameter::AvpType::grouped;
+    const bool fits = is_group == (place == rating::AvpPlace::group);
+    if (!is_found || fits) found = {{info.id.code, info.id.vendor}, form_of(info.id.type)};
+    if (fits) return true;
+    is_found = true;
   }
-  return false;
+  return is_found;
 }
 
 std::string DictionaryNames::nearest(std::string_view name) const {

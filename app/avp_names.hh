@@ -10,7 +10,7 @@ namespace tollgate::app {
 
 class DictionaryNames final : public rating::AvpNames {
  public:
-  bool find(std::string_view name, rating::AvpName& found) const override;
+  bool find(std::string_view name, rating::AvpPlace place, rating::AvpName& found) const override;
   std::string nearest(std::string_view name) const override;
 };
 

@@ -7,6 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "app/avp_names.hh"
 #include "app/net_rig.hh"
 #include "diameter/dictionary.hh"
@@ -146,13 +149,33 @@ TEST(NormaliseRequest, WithoutRulesNobodyLooks) {
 TEST(NormaliseRequest, NamesOfTheDictionary) {
   const DictionaryNames names;
   rating::AvpName found;
-  ASSERT_TRUE(names.find("Called-Station-Id", found));
+  ASSERT_TRUE(names.find("Called-Station-Id", rating::AvpPlace::last, found));
   EXPECT_EQ(found.id, (rating::AvpStep{30, 0}));
   EXPECT_EQ(found.form, rating::FieldForm::text);
-  ASSERT_TRUE(names.find("Role-Of-Node", found));
+  ASSERT_TRUE(names.find("Role-Of-Node", rating::AvpPlace::last, found));
   EXPECT_EQ(found.form, rating::FieldForm::number);
-  EXPECT_FALSE(names.find("Called-Station-ID", found));
+  // One name, a text of one specification and a group of another.
+  ASSERT_TRUE(names.find("Recipient-Address", rating::AvpPlace::group, found));
+  EXPECT_EQ(found.id, (rating::AvpStep{1201, 10415}));
+  ASSERT_TRUE(names.find("Recipient-Address", rating::AvpPlace::last, found));
+  EXPECT_EQ(found.id, (rating::AvpStep{1108, 10415}));
+  EXPECT_FALSE(names.find("Called-Station-ID", rating::AvpPlace::last, found));
   EXPECT_EQ(names.nearest("Called-Station-ID"), "Called-Station-Id");
+}
+
+// The samples' own examples are verified as they are compiled.
+TEST(NormaliseRequest, SamplesAreGood) {
+  std::vector<rating::TariffText> texts;
+  for (const auto& entry : std::filesystem::directory_iterator(SOURCE_ROOT "/config/normalise")) {
+    std::ifstream file(entry.path());
+    texts.push_back({.name = entry.path().string(),
+                     .text = std::string(std::istreambuf_iterator<char>(file), {})});
+  }
+  const DictionaryNames names;
+  const rating::NormaliseCompiled compiled = rating::compile_normalise({texts, {}, names});
+  for (const rating::Diagnostic& one : compiled.diagnostics) ADD_FAILURE() << to_text(one);
+  EXPECT_GE(compiled.rule_count, 20u);
+  EXPECT_GE(compiled.example_count, 12u);
 }
 
 }  // namespace

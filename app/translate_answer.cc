@@ -186,8 +186,11 @@ void put_unrated(const ServiceAnswer& answer, diameter::AvpWriter& writer) {
 
 Bytes failed_avps_of(const AnswerParts& parts, ResultCode code, MutableBytes room) {
   if (parts.profile.omits(leave_out::failed_avp)) return {};
-  // What the net tile found out before charging tells its own: an unknown user, an odd event.
-  if (!parts.kept.failed_avps.empty()) return parts.kept.failed_avps;
+  if (code == ResultCode::user_unknown) return parts.kept.failed_avps;
+  // An event that no rule fitted: the net tile has found the AVP before charging.
+  if (code == ResultCode::rating_failed && !parts.kept.failed_avps.empty()) {
+    return parts.kept.failed_avps;
+  }
   diameter::AvpWriter writer(room);
   const ledger::Answer& stored = parts.frame.answer;
   for (u32 i = 0; i < stored.service_count; ++i) {

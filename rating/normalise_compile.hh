@@ -21,11 +21,14 @@ struct AvpName {
   FieldForm form = FieldForm::text;
 };
 
+// Whether an AVP of a path has more of it inside. Some names stand for a group and for a text.
+enum class AvpPlace : u8 { group, last };
+
 // The dictionary, for which rating has no word.
 class AvpNames {
  public:
   virtual ~AvpNames() = default;
-  virtual bool find(std::string_view name, AvpName& found) const = 0;
+  virtual bool find(std::string_view name, AvpPlace place, AvpName& found) const = 0;
   // The name that is nearest to one that is not there; empty if none is near.
   virtual std::string nearest(std::string_view name) const = 0;
 };

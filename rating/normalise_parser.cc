@@ -266,7 +266,8 @@ bool NormaliseParser::path(std::vector<AvpStep>& steps, FieldForm& form) {
     const bool is_number = colon != std::string_view::npos &&
                            read(name.substr(0, colon), found.id.vendor) &&
                            read(name.substr(colon + 1), found.id.code);
-    if (!is_number && !names_.find(name, found)) {
+    const AvpPlace place = slash == std::string_view::npos ? AvpPlace::last : AvpPlace::group;
+    if (!is_number && !names_.find(name, place, found)) {
       const std::string near = names_.nearest(name);
       report_.add(at, fmt::format("no AVP is named \"{}\"", name),
                   near.empty() ? "of an unknown vendor write its numbers: \"9999:12\""

@@ -19,7 +19,7 @@ namespace {
 // A dictionary of a few AVPs.
 class Names : public AvpNames {
  public:
-  bool find(std::string_view name, AvpName& found) const override {
+  bool find(std::string_view name, AvpPlace, AvpName& found) const override {
     static const std::map<std::string_view, AvpName> known = {
         {"Info", {{873, 10415}, FieldForm::text}},
         {"Called", {{832, 10415}, FieldForm::text}},
