@@ -27,8 +27,9 @@ bool read_file(const std::string& path, std::string& text) {
   return file.good() || file.eof();
 }
 
-// FILE itself, or every *.tariff and *.prefixes of FOLDER by name.
-std::vector<std::string> files_of(const std::string& path) {
+}  // namespace
+
+std::vector<std::string> tariff_files(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return {path};
   std::vector<std::string> files;
@@ -40,13 +41,11 @@ std::vector<std::string> files_of(const std::string& path) {
   return files;
 }
 
-}  // namespace
-
-rating::Compiled compile_paths(const std::vector<std::string>& paths) {
+std::vector<rating::TariffText> read_tariff(const std::vector<std::string>& paths,
+                                            std::vector<rating::Diagnostic>& unreadable) {
   std::vector<rating::TariffText> texts;
-  std::vector<rating::Diagnostic> unreadable;
   for (const std::string& path : paths) {
-    const std::vector<std::string> files = files_of(path);
+    const std::vector<std::string> files = tariff_files(path);
     if (files.empty()) {
       unreadable.push_back({path, 0, 0, "the folder has no file that ends in .tariff", ""});
     }
@@ -59,6 +58,12 @@ rating::Compiled compile_paths(const std::vector<std::string>& paths) {
       }
     }
   }
+  return texts;
+}
+
+rating::Compiled compile_paths(const std::vector<std::string>& paths) {
+  std::vector<rating::Diagnostic> unreadable;
+  const std::vector<rating::TariffText> texts = read_tariff(paths, unreadable);
   if (unreadable.empty()) return rating::compile(texts);
   rating::Compiled refused;
   refused.diagnostics = std::move(unreadable);
@@ -107,14 +112,24 @@ std::string context_text(const rating::Image& image, u64 context) {
 }
 
 rating::Compiled Tariffs::load(const std::vector<std::string>& paths, VersionedBlob& blob) {
-  rating::Compiled compiled = compile_paths(paths);
+  std::vector<rating::Diagnostic> unreadable;
+  const std::vector<rating::TariffText> texts = read_tariff(paths, unreadable);
+  if (unreadable.empty()) return load_texts(texts, blob);
+  rating::Compiled refused;
+  refused.diagnostics = std::move(unreadable);
+  return refused;
+}
+
+rating::Compiled Tariffs::load_texts(const std::vector<rating::TariffText>& texts,
+                                     VersionedBlob& blob) {
+  rating::Compiled compiled = rating::compile(texts);
   if (!compiled.is_good()) return compiled;
   const Bytes current = blob.read(blob.current_version());
   const bool is_same =
       std::equal(current.begin(), current.end(), compiled.image.begin(), compiled.image.end());
   if (!is_same && blob.publish(compiled.image) == 0) {
     compiled.diagnostics.push_back(
-        {paths.front(), 0, 0,
+        {texts.front().name, 0, 0,
          fmt::format(
              "the compiled tariff has {} octets, the appliance's tariff memory has room for "
              "{}",

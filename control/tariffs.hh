@@ -18,8 +18,15 @@
 
 namespace tollgate::control {
 
+// FILE itself, or every *.tariff and *.prefixes of FOLDER by name.
+std::vector<std::string> tariff_files(const std::string& path);
+
 // Reads and compiles all files and folders together.
 rating::Compiled compile_paths(const std::vector<std::string>& paths);
+
+// Reads all files and folders; what cannot be read goes to `unreadable`.
+std::vector<rating::TariffText> read_tariff(const std::vector<std::string>& paths,
+                                            std::vector<rating::Diagnostic>& unreadable);
 
 // [{"file","line","column","message","hint"}]
 Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics);
@@ -38,6 +45,14 @@ class Tariffs {
   // stays in force.
   [[nodiscard]] rating::Compiled load(const std::vector<std::string>& paths, VersionedBlob& blob);
 
+  // The same with what the files said.
+  [[nodiscard]] rating::Compiled load_texts(const std::vector<rating::TariffText>& texts,
+                                            VersionedBlob& blob);
+
+  // When a tariff that waits comes into force; never: none waits. See tariff_versions.hh.
+  Instant activation() const { return activation_; }
+  void set_activation(Instant at) { activation_ = at; }
+
   // Takes over what is published already: after a restart of control, when its files are broken.
   [[nodiscard]] bool adopt(const VersionedBlob& blob);
 
@@ -51,6 +66,7 @@ class Tariffs {
 
   std::vector<u64> bytes_;  // words: the image lies at a multiple of eight
   rating::Image image_;
+  Instant activation_ = Instant::never();
 };
 
 }  // namespace tollgate::control
