@@ -17,6 +17,7 @@
 #include "control/server.hh"
 #include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
+#include "control/tariff_versions.hh"
 #include "control/views.hh"
 
 namespace tollgate::control {
@@ -242,6 +243,7 @@ void Control::turn() {
     quiet_.step(journal_is_read_);
     reconcile_.step();
     book_.step();
+    TariffVersions(context_).step(now);
   }
   const bool is_waiting = channel_.in_flight() != 0 || import_ != nullptr;
   server_.poll(has_more ? 0 : is_waiting ? 1 : idle_wait_ms);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "control/tariff_versions.hh"
 #include "control/views.hh"
 
 namespace tollgate::control {
@@ -24,9 +25,28 @@ std::vector<std::string> paths_in(const std::string& text) {
   return paths;
 }
 
+// A moment in the future: until then the present tariff stays in force.
+void schedule(Context& context, const std::vector<std::string>& paths, const std::string& moment,
+              const Reply& reply) {
+  Instant at;
+  if (!parse_rfc3339(moment, at)) {
+    throw Refused(refusal::bad_request,
+                  "argument 'at': expected a moment, like 2026-12-24T18:00:00+01:00");
+  }
+  TariffVersions versions(context);
+  versions.schedule(paths, at);
+  reply.ok(versions.list());
+}
+
 void load(Context& context, const Json& args, const Reply& reply) {
   const std::vector<std::string> paths = {Arguments(args).text("path")};
-  const rating::Compiled compiled = context.tariffs.load(paths, context.appliance.tariff());
+  const std::string moment = Arguments(args).text_or("at", "");
+  if (!moment.empty()) return schedule(context, paths, moment, reply);
+  std::vector<rating::Diagnostic> unreadable;
+  const std::vector<rating::TariffText> texts = read_tariff(paths, unreadable);
+  rating::Compiled compiled;
+  compiled.diagnostics = std::move(unreadable);
+  if (compiled.is_good()) compiled = context.tariffs.load_texts(texts, context.appliance.tariff());
   if (!compiled.is_good()) {
     reply.refuse(
         refusal::bad_file,
@@ -38,6 +58,7 @@ void load(Context& context, const Json& args, const Reply& reply) {
   context.store.set_setting(loaded_setting, to_line(Json(paths)));
   context.store.set_setting(configured_setting, to_line(Json(context.options.tariff_paths)));
   context.store.note_change("tariff", 0, to_line(Json{{"paths", paths}}));
+  TariffVersions(context).remember(paths, texts);
   transaction.commit();
   Json told = context.tariffs.describe();
   told["examples"] = compiled.example_count;
@@ -53,6 +74,19 @@ void add_tariff_verbs(Verbs& verbs, Context& context) {
   verbs["tariff.list"] = [&context](const Json&, const Reply& reply) {
     reply.ok(context.tariffs.describe());
   };
+  verbs["tariff.versions"] = [&context](const Json&, const Reply& reply) {
+    reply.ok(TariffVersions(context).list());
+  };
+  verbs["tariff.rollback"] = [&context](const Json&, const Reply& reply) {
+    TariffVersions versions(context);
+    versions.roll_back();
+    reply.ok(versions.list());
+  };
+  verbs["tariff.cancel"] = [&context](const Json&, const Reply& reply) {
+    TariffVersions versions(context);
+    versions.unschedule();
+    reply.ok(versions.list());
+  };
   verbs["tariff.price"] = [&context](const Json& args, const Reply& reply) {
     if (!context.tariffs.image().is_loaded()) {
       throw Refused(refusal::not_there, "no tariff is loaded");
@@ -62,6 +96,13 @@ void add_tariff_verbs(Verbs& verbs, Context& context) {
 }
 
 std::string load_first_tariff(Context& context) {
+  TariffVersions versions(context);
+  versions.restore_activation();
+  const std::vector<rating::TariffText> pinned = versions.pinned();
+  if (!pinned.empty() && context.tariffs.load_texts(pinned, context.appliance.tariff()).is_good()) {
+    spdlog::info("tariff: the version that was put into force last, without its files");
+    return {};
+  }
   std::vector<std::string> paths = context.options.tariff_paths;
   const std::string configured = to_line(Json(paths));
   if (context.store.setting(configured_setting) == configured) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Tollgate authors
 
-// The verbs of the tariff: tariff.load, tariff.list, tariff.price; and which files are loaded at
-// start.
+// The verbs of the tariff: tariff.load, list, price, versions, rollback and cancel; and which files
+// are loaded at start.
 #pragma once
 
 #include "control/context.hh"

@@ -27,21 +27,6 @@ bool read_file(const std::string& path, std::string& text) {
   return file.good() || file.eof();
 }
 
-// FILE itself, or what belongs to a tariff in FOLDER, by name.
-std::vector<std::string> files_of(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(path, error)) return {path};
-  std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    const std::string extension = entry.path().extension();
-    const bool belongs = extension == ".tariff" || extension == ".prefixes" ||
-                         extension == ".normalise" || extension == ".py";
-    if (belongs) files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 // The files of a tariff by their kind.
 struct Texts {
   std::vector<rating::TariffText> tariffs;
@@ -74,32 +59,54 @@ void add_rules(const Texts& texts, const rating::AvpNames* names, rating::Compil
 
 }  // namespace
 
-rating::Compiled compile_paths(const std::vector<std::string>& paths,
-                               const rating::AvpNames* names) {
-  Texts texts;
-  std::vector<rating::Diagnostic> unreadable;
+std::vector<std::string> tariff_files(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return {path};
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    const std::string extension = entry.path().extension();
+    const bool belongs = extension == ".tariff" || extension == ".prefixes" ||
+                         extension == ".normalise" || extension == ".py";
+    if (belongs) files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<rating::TariffText> read_tariff(const std::vector<std::string>& paths,
+                                            std::vector<rating::Diagnostic>& unreadable) {
+  std::vector<rating::TariffText> texts;
   for (const std::string& path : paths) {
-    const std::vector<std::string> files = files_of(path);
+    const std::vector<std::string> files = tariff_files(path);
     if (files.empty()) {
       unreadable.push_back({path, 0, 0, "the folder has no file that ends in .tariff", ""});
     }
     for (const std::string& file : files) {
       rating::TariffText text{file, ""};
       if (std::filesystem::is_regular_file(file) && read_file(file, text.text)) {
-        texts.add(std::move(text));
+        texts.push_back(std::move(text));
       } else {
         unreadable.push_back({file, 0, 0, "the file cannot be read", "is the path right?"});
       }
     }
   }
-  if (unreadable.empty()) {
-    rating::Compiled compiled = rating::compile(texts.tariffs);
-    add_rules(texts, names, compiled);
-    return compiled;
-  }
+  return texts;
+}
+
+rating::Compiled compile_texts(const std::vector<rating::TariffText>& texts,
+                               const rating::AvpNames* names) {
+  Texts kinds;
+  for (const rating::TariffText& text : texts) kinds.add(text);
+  rating::Compiled compiled = rating::compile(kinds.tariffs);
+  add_rules(kinds, names, compiled);
+  return compiled;
+}
+
+rating::Compiled compile_paths(const std::vector<std::string>& paths,
+                               const rating::AvpNames* names) {
   rating::Compiled refused;
-  refused.diagnostics = std::move(unreadable);
-  return refused;
+  const std::vector<rating::TariffText> texts = read_tariff(paths, refused.diagnostics);
+  return refused.diagnostics.empty() ? compile_texts(texts, names) : refused;
 }
 
 Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics) {
@@ -144,14 +151,21 @@ std::string context_text(const rating::Image& image, u64 context) {
 }
 
 rating::Compiled Tariffs::load(const std::vector<std::string>& paths, VersionedBlob& blob) {
-  rating::Compiled compiled = compile_paths(paths, names_);
+  rating::Compiled refused;
+  const std::vector<rating::TariffText> texts = read_tariff(paths, refused.diagnostics);
+  return refused.diagnostics.empty() ? load_texts(texts, blob) : refused;
+}
+
+rating::Compiled Tariffs::load_texts(const std::vector<rating::TariffText>& texts,
+                                     VersionedBlob& blob) {
+  rating::Compiled compiled = compile_texts(texts, names_);
   if (!compiled.is_good()) return compiled;
   const Bytes current = blob.read(blob.current_version());
   const bool is_same =
       std::equal(current.begin(), current.end(), compiled.image.begin(), compiled.image.end());
   if (!is_same && blob.publish(compiled.image) == 0) {
     compiled.diagnostics.push_back(
-        {paths.front(), 0, 0,
+        {texts.front().name, 0, 0,
          fmt::format(
              "the compiled tariff has {} octets, the appliance's tariff memory has room for "
              "{}",

@@ -19,10 +19,23 @@
 
 namespace tollgate::control {
 
-// Reads and compiles all files and folders together: tariffs (*.tariff), normalising rules
+// FILE itself, or what belongs to a tariff in FOLDER, by name: *.tariff, *.prefixes, *.normalise
+// and
+// *.py.
+std::vector<std::string> tariff_files(const std::string& path);
+
+// Reads all files and folders; what cannot be read goes to `unreadable`.
+std::vector<rating::TariffText> read_tariff(const std::vector<std::string>& paths,
+                                            std::vector<rating::Diagnostic>& unreadable);
+
+// Compiles what the files of one tariff say: tariffs (*.tariff), normalising rules
 // (*.normalise) and the Python files (*.py) that they name. The image is what is published: the
 // tariff's, and behind it that of the rules (rating/normalise_image.hh). Rules need the names of
 // AVPs.
+rating::Compiled compile_texts(const std::vector<rating::TariffText>& texts,
+                               const rating::AvpNames* names);
+
+// read_tariff and compile_texts.
 rating::Compiled compile_paths(const std::vector<std::string>& paths,
                                const rating::AvpNames* names);
 
@@ -46,6 +59,17 @@ class Tariffs {
   // stays in force.
   [[nodiscard]] rating::Compiled load(const std::vector<std::string>& paths, VersionedBlob& blob);
 
+  // The same with what the files said.
+  [[nodiscard]] rating::Compiled load_texts(const std::vector<rating::TariffText>& texts,
+                                            VersionedBlob& blob);
+
+  // For tariffs that are compiled and not published.
+  const rating::AvpNames* avp_names() const { return names_; }
+
+  // When a tariff that waits comes into force; never: none waits. See tariff_versions.hh.
+  Instant activation() const { return activation_; }
+  void set_activation(Instant at) { activation_ = at; }
+
   // Takes over what is published already: after a restart of control, when its files are broken.
   [[nodiscard]] bool adopt(const VersionedBlob& blob);
 
@@ -60,6 +84,7 @@ class Tariffs {
   std::vector<u64> bytes_;  // words: the image lies at a multiple of eight
   rating::Image image_;
   const rating::AvpNames* names_ = nullptr;
+  Instant activation_ = Instant::never();
 };
 
 }  // namespace tollgate::control

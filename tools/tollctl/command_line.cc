@@ -108,6 +108,17 @@ void add_tariff(Builder& build, CommandLine& line) {
   check->add_option("FILE|FOLDER", line.path, "a tariff")->required();
   CLI::App* load = build.verb(noun, "load", "tariff.load", "put a tariff into force");
   load->add_option("FILE|FOLDER", line.path, "a tariff")->required();
+  build.text(load, "--at", "at", "not now, but then: 2026-12-24T00:00:00+01:00");
+  build.verb(noun, "versions", "tariff.versions", "what was loaded, and what waits");
+  build.verb(noun, "rollback", "tariff.rollback", "back to the tariff before the present one");
+  build.verb(noun, "cancel", "tariff.cancel", "take away the tariff that waits");
+  CLI::App* diff = build.verb(noun, "diff", "tariff.diff",
+                              "what differs between two tariffs, for whom; needs no appliance");
+  diff->add_option("BEFORE", line.tariff, "a FILE or FOLDER")->required();
+  diff->add_option("AFTER", line.path, "a FILE or FOLDER")->required();
+  CLI::App* format =
+      build.verb(noun, "format", "tariff.format", "write tariff files as they are usually written");
+  format->add_option("FILE|FOLDER", line.path, "a tariff")->required();
   build.verb(noun, "list", "tariff.list", "plans and services in force");
   CLI::App* price = build.verb(noun, "price", "tariff.price", "what an event costs, and why");
   price->add_option("--event", line.path, "a JSON file")->required();

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <deque>
+#include <fstream>
 
 #include "app/avp_names.hh"
 #include "control/cdr_format.hh"
@@ -17,6 +18,8 @@
 #include "control/views.hh"
 #include "ledger/journal_reader.hh"
 #include "ledger/snapshot_reader.hh"
+#include "rating/diff.hh"
+#include "rating/format.hh"
 
 namespace tollgate::tollctl {
 namespace {
@@ -219,6 +222,50 @@ Json check_tariff(const std::string& path) {
               {"rules", compiled.rule_count},
               {"examples", compiled.example_count},
               {"mistakes", control::describe_mistakes(compiled.diagnostics)}};
+}
+
+namespace {
+
+rating::Compiled compile_good(const std::string& path) {
+  rating::Compiled compiled = compile_tariff(path);
+  if (compiled.is_good()) return compiled;
+  throw control::Refused(control::refusal::bad_file, fmt::format("{} has mistakes", path),
+                         Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
+}
+
+}  // namespace
+
+Json diff_tariffs(const std::string& before, const std::string& after) {
+  const rating::Compiled old_tariff = compile_good(before);
+  const rating::Compiled new_tariff = compile_good(after);
+  Json all = Json::array();
+  for (const rating::Difference& one :
+       rating::compare(rating::Image(rating::tariff_part(old_tariff.image)),
+                       rating::Image(rating::tariff_part(new_tariff.image)))) {
+    all.push_back(
+        Json{{"plan", one.plan}, {"what", one.what}, {"before", one.before}, {"after", one.after}});
+  }
+  return Json{{"differences", std::move(all)}};
+}
+
+Json format_tariffs(const std::string& path) {
+  Json changed = Json::array();
+  u64 files = 0;
+  for (const std::string& file : control::tariff_files(path)) {
+    if (!file.ends_with(".tariff")) continue;
+    ++files;
+    const std::string text = control::read_whole(file);
+    const std::string formatted = rating::format_tariff(text);
+    if (formatted == text) continue;
+    std::ofstream out(file, std::ios::binary | std::ios::trunc);
+    out << formatted;
+    if (!out.flush().good()) {
+      throw control::Refused(control::refusal::bad_file,
+                             fmt::format("{}: cannot be written", file));
+    }
+    changed.push_back(file);
+  }
+  return Json{{"files", files}, {"changed", std::move(changed)}};
 }
 
 Json price_with(const std::string& tariff_path, const Json& event) {

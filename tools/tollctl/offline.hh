@@ -17,6 +17,13 @@ using control::Json;
 // {"ok","plans","rules","examples","mistakes":[...]}
 Json check_tariff(const std::string& path);
 
+// What differs between two tariffs: {"differences":[{"plan","what","before","after"}]}. Throws
+// control::Refused if one of them has mistakes.
+Json diff_tariffs(const std::string& before, const std::string& after);
+
+// Writes the files of that path as they are usually written: {"files","changed":[...]}.
+Json format_tariffs(const std::string& path);
+
 // The explanation of the event with the tariff of that path. Throws control::Refused.
 Json price_with(const std::string& tariff_path, const Json& event);
 

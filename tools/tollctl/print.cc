@@ -153,6 +153,30 @@ std::string tariff_text(const Json& tariff) {
   return text;
 }
 
+std::string versions_text(const Json& versions) {
+  std::string text;
+  for (const Json& one : versions["versions"]) {
+    text += fmt::format("{:>4}  {}  {}{}\n", member(one, "number"), member(one, "time"),
+                        member(one, "paths"), one.value("in_force", false) ? "  in force" : "");
+  }
+  const Json& waiting = versions["waiting"];
+  if (waiting.is_object()) {
+    text += fmt::format("waits until {}: {}\n", member(waiting, "at"), member(waiting, "paths"));
+  }
+  return text.empty() ? "nothing was loaded by an operator yet\n" : text;
+}
+
+std::string differences_text(const Json& differences) {
+  std::string text;
+  for (const Json& one : differences["differences"]) {
+    text += fmt::format("{}\n", member(one, "what"));
+    if (!one.value("plan", "").empty()) text += fmt::format("  for plan {}\n", member(one, "plan"));
+    if (!one.value("before", "").empty()) text += fmt::format("  - {}\n", member(one, "before"));
+    if (!one.value("after", "").empty()) text += fmt::format("  + {}\n", member(one, "after"));
+  }
+  return text.empty() ? "no difference\n" : text;
+}
+
 std::string price_text(const Json& explanation) {
   std::string text;
   for (const Json& step : explanation["steps"]) text += plain(step) + "\n";

@@ -21,6 +21,8 @@ std::string stats_text(const Json& stats);
 std::string stats_line(const Json& stats);
 std::string audit_text(const Json& report);
 std::string tariff_text(const Json& tariff);
+std::string versions_text(const Json& versions);
+std::string differences_text(const Json& differences);
 std::string price_text(const Json& explanation);
 std::string cdr_files_text(const Json& list);
 std::string cdr_line(const Json& record);

@@ -348,6 +348,43 @@ TEST_F(TollctlTest, TariffsAreLoadedWholeOrNotAtAll) {
   EXPECT_EQ(price["cost"].dump(), R"([{"unit":"EUR","amount":"0.11"}])");
 }
 
+TEST_F(TollctlTest, TariffsAreRolledBackAndWaitForTheirMoment) {
+  start();
+  const auto write = [&](const char* name, const char* cents) {
+    const std::string path = appliance_.folder() + "/" + name + ".tariff";
+    std::ofstream(path) << "plan p { currency EUR; service sms { rule default { price 0.0" << cents
+                        << "EUR } } }\n";
+    return path;
+  };
+  Client client(appliance_.options().socket_path);
+  const auto price = [&] {
+    const Json told = client.call(
+        "tariff.price", Json{{"plan", "p"}, {"service_context", "sms"}, {"use", {"1event"}}});
+    return told["cost"][0]["amount"].get<std::string>();
+  };
+  const std::string one = write("one", "1");
+  const std::string two = write("two", "2");
+  EXPECT_THROW(client.call("tariff.rollback", Json::object()), Refused);
+  client.call("tariff.load", Json{{"path", one}});
+  client.call("tariff.load", Json{{"path", two}});
+  EXPECT_EQ(price(), "0.02");
+  EXPECT_EQ(client.call("tariff.rollback", Json::object())["versions"][0]["in_force"], true);
+  EXPECT_EQ(price(), "0.01");
+  EXPECT_THROW(client.call("tariff.load", Json{{"path", one}, {"at", "tomorrow"}}), Refused);
+  EXPECT_EQ(client.call("tariff.load",
+                        Json{{"path", two}, {"at", "2090-01-01T00:00:00Z"}})["waiting"]["at"],
+            "2090-01-01T00:00:00.000Z");
+  EXPECT_EQ(price(), "0.01");
+  client.call("tariff.cancel", Json::object());
+  EXPECT_TRUE(client.call("tariff.versions", Json::object())["waiting"].is_null());
+  client.call("tariff.load", Json{{"path", two}, {"at", "2020-01-01T00:00:00Z"}});
+  for (int i = 0; i < 100 && price() != "0.02"; ++i) ::usleep(50'000);
+  EXPECT_EQ(price(), "0.02");
+  const Json diff = diff_tariffs(one, two);
+  EXPECT_EQ(diff["differences"][0]["what"], "p/sms/default");
+  EXPECT_EQ(format_tariffs(one)["changed"].size(), 0U);
+}
+
 TEST_F(TollctlTest, RecordsOfTheJournalAreInTheFiles) {
   start();
   add_anna();

@@ -60,14 +60,25 @@ Client connect(const CommandLine& line) {
 using Show = std::string (*)(const Json&);
 const std::map<std::string, Show>& simple_verbs() {
   static const std::map<std::string, Show> verbs = {
-      {"account.add", account_text},  {"account.show", account_text},
-      {"account.set", account_text},  {"account.remove", account_text},
-      {"topup", balance_text},        {"adjust", balance_text},
-      {"transfer", balance_text},     {"session.list", sessions_text},
-      {"session.show", session_text}, {"session.drop", balance_text},
-      {"session.reauth", plain},      {"session.abort", plain},
-      {"tariff.list", tariff_text},   {"peer.list", plain},
-      {"cdr.list", cdr_files_text},   {"audit", audit_text},
+      {"account.add", account_text},
+      {"account.show", account_text},
+      {"account.set", account_text},
+      {"account.remove", account_text},
+      {"topup", balance_text},
+      {"adjust", balance_text},
+      {"transfer", balance_text},
+      {"session.list", sessions_text},
+      {"session.show", session_text},
+      {"session.drop", balance_text},
+      {"session.reauth", plain},
+      {"session.abort", plain},
+      {"tariff.list", tariff_text},
+      {"peer.list", plain},
+      {"tariff.versions", versions_text},
+      {"tariff.rollback", versions_text},
+      {"tariff.cancel", versions_text},
+      {"cdr.list", cdr_files_text},
+      {"audit", audit_text},
   };
   return verbs;
 }
@@ -166,8 +177,24 @@ int check_tariff_file(const CommandLine& line) {
 
 int load_tariff(const CommandLine& line) {
   Client client = connect(line);
-  const Json result = client.call("tariff.load", Json{{"path", absolute(line.path)}});
-  tell(line, result, tariff_text(result));
+  Json args = line.args;
+  args["path"] = absolute(line.path);
+  const Json result = client.call("tariff.load", args);
+  tell(line, result, args.contains("at") ? versions_text(result) : tariff_text(result));
+  return 0;
+}
+
+int diff_tariff(const CommandLine& line) {
+  const Json told = diff_tariffs(line.tariff, line.path);
+  tell(line, told, differences_text(told));
+  return 0;
+}
+
+int format_tariff_files(const CommandLine& line) {
+  const Json told = format_tariffs(line.path);
+  std::string text = fmt::format("{} files looked at\n", plain(told["files"]));
+  for (const Json& file : told["changed"]) text += fmt::format("{}: written anew\n", plain(file));
+  tell(line, told, text);
   return 0;
 }
 
@@ -227,6 +254,8 @@ int dispatch(const CommandLine& line) {
   if (line.verb == "top") return watch_stats(line, true);
   if (line.verb == "tariff.check") return check_tariff_file(line);
   if (line.verb == "tariff.load") return load_tariff(line);
+  if (line.verb == "tariff.diff") return diff_tariff(line);
+  if (line.verb == "tariff.format") return format_tariff_files(line);
   if (line.verb == "tariff.price") return price_event(line);
   if (line.verb == "cdr.tail") return tail_records(line);
   if (line.verb == "journal.verify") return verify_folder(line);
