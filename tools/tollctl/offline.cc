@@ -221,13 +221,18 @@ Json check_tariff(const std::string& path) {
               {"mistakes", control::describe_mistakes(compiled.diagnostics)}};
 }
 
-Json price_with(const std::string& tariff_path, const Json& event) {
-  const rating::Compiled compiled = compile_tariff(tariff_path);
+std::vector<u8> compile_or_refuse(const std::string& tariff_path) {
+  rating::Compiled compiled = compile_tariff(tariff_path);
   if (!compiled.is_good()) {
     throw control::Refused(control::refusal::bad_file, "the tariff has mistakes",
                            Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
   }
-  const rating::Image image{rating::tariff_part(compiled.image)};
+  return std::move(compiled.image);
+}
+
+Json price_with(const std::string& tariff_path, const Json& event) {
+  const std::vector<u8> compiled = compile_or_refuse(tariff_path);
+  const rating::Image image{rating::tariff_part(compiled)};
   return control::describe(rating::explain(image, control::read_price_event(event)));
 }
 

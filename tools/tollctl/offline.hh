@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "control/json.hh"
 
@@ -16,6 +17,9 @@ using control::Json;
 
 // {"ok","plans","rules","examples","mistakes":[...]}
 Json check_tariff(const std::string& path);
+
+// The image of the tariff of that path. Throws control::Refused with all its mistakes.
+std::vector<u8> compile_or_refuse(const std::string& tariff_path);
 
 // The explanation of the event with the tariff of that path. Throws control::Refused.
 Json price_with(const std::string& tariff_path, const Json& event);

@@ -16,6 +16,7 @@
 #include "tools/tollctl/client.hh"
 #include "tools/tollctl/offline.hh"
 #include "tools/tollctl/print.hh"
+#include "tools/tollctl/replay.hh"
 #include "tools/tollctl/settings.hh"
 
 namespace tollgate::tollctl {
@@ -228,6 +229,11 @@ int dispatch(const CommandLine& line) {
   if (line.verb == "tariff.check") return check_tariff_file(line);
   if (line.verb == "tariff.load") return load_tariff(line);
   if (line.verb == "tariff.price") return price_event(line);
+  if (line.verb == "tariff.replay") {
+    const Json report = replay_records(line.path, line.tariff);
+    tell(line, report, replay_text(report));
+    return 0;
+  }
   if (line.verb == "cdr.tail") return tail_records(line);
   if (line.verb == "journal.verify") return verify_folder(line);
   check(line.verb == "journal.dump", "every verb of the command line is done somewhere");
