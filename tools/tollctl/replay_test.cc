@@ -37,9 +37,9 @@ plan prepaid {
 
 constexpr const char* records =
     R"({"account":"anna","plan":"prepaid","service_context":"32251@3gpp.org","services":[)"
-    R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"3145728","cost":"0.31",)"
-    R"("currency":"EUR"},{"rating_group":20,"service_identifier":null,"unit":"octets","used":"99",)"
-    R"("cost":null,"currency":null}]})"
+    R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"3145728",)"
+    R"("cost":"0.31","currency":"EUR"},{"rating_group":20,"service_identifier":null,)"
+    R"("unit":"octets","used":"99","cost":null,"currency":null}]})"
     "\n"
     R"({"account":"bert","plan":"prepaid","service_context":"32274@3gpp.org","services":[)"
     R"({"rating_group":null,"service_identifier":null,"unit":"events","used":"2","cost":"0.10",)"
