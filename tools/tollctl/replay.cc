@@ -87,6 +87,8 @@ class Replay {
     rating::PriceEvent event;
     event.plan = record.value("plan", "");
     event.service_context = record.value("service_context", "");
+    Instant at;
+    if (parse_rfc3339(record.value("started", ""), at)) event.at = at;
     const auto number = [&](const char* name, u64& value) {
       if (service.contains(name) && service[name].is_number_unsigned()) value = service[name];
     };
