@@ -11,6 +11,7 @@
 
 #include "control/protocol.hh"
 #include "rating/explain.hh"
+#include "rating/normalise_image.hh"
 #include "tools/tollctl/offline.hh"
 #include "tools/tollctl/print.hh"
 
