@@ -4,6 +4,7 @@
 #include "app/core_process.hh"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include "app/topology.hh"
 #include "base/check.hh"
@@ -16,6 +17,18 @@ constexpr Duration stop_patience = Duration::seconds(3);
 
 diameter::HostAddress host_address(const dataplane::IpAddress& address) {
   return {.is_ipv6 = address.version == dataplane::IpVersion::v6, .octets = address.octets};
+}
+
+// Programs of a tariff run where they lie if this process may execute its mapping of them. It never
+// writes to it, so it gives that up; control, which does, has a mapping of its own. Where the
+// memory file system does not allow it, programs are interpreted.
+rating::Program::Mapping map_for_running(const Config& config, const VersionedBlob& blob) {
+  auto* base = reinterpret_cast<u8*>(const_cast<VersionedBlob*>(&blob)) - Segment::header_bytes;
+  const u64 bytes = Segment::header_bytes + VersionedBlob::footprint(config.tariff_bytes_max);
+  const u64 whole_bytes = round_up(bytes, page_bytes_of(config.memory_folder));
+  return ::mprotect(base, whole_bytes, PROT_READ | PROT_EXEC) == 0
+             ? rating::Program::Mapping::executable
+             : rating::Program::Mapping::data;
 }
 
 }  // namespace
@@ -88,6 +101,7 @@ std::string CoreProcess::prepare_net(u32 number, dataplane::Port& port) {
   options.journal_links = links(TileKind::journal, name);
   options.order_links = links(TileKind::charge, name);
   options.tariff = memory_.tariff();
+  options.tariff_mapping = map_for_running(config_, *memory_.tariff());
   options.peers = memory_.peers(number);
   options.profiles = config_.profiles;
   options.node.origin = diameter::OriginBlock(config_.identity, config_.realm);

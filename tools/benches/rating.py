@@ -8,13 +8,15 @@
   swap_stall_us             the new image is found and the first burst priced on cold memory
   compile_seconds           10 000 plans with time bands and an example each, to a verified image
 
-The figures are medians over rounds of build/rating/rating_price_bench.
+These are medians over rounds of build/rating/rating_price_bench. Behind them come the figures of
+normalising rules and of Python functions: rating_rules.py.
 """
 import json
 import statistics
 import subprocess
 
 from appliance import BUILD, fail, machine, machine_text, say
+from benches.rating_rules import rules_and_python
 
 PROGRAM = BUILD / 'rating' / 'rating_price_bench'
 FILTER = 'find_and_price/1$|million|compile_plans/10000|swap'
@@ -31,7 +33,8 @@ def bench(chosen):
               for name in rounds[0]}
     for name, value in result.items():
         say(f'  {name:26} {value}')
-    return {**result, 'machine': about, 'rounds': rounds, 'wrong': 0}
+    result.update(rules_and_python())
+    return {**result, 'machine': about, 'rounds': rounds, 'wrong': result['python_mismatches']}
 
 
 def one_round():

@@ -123,6 +123,11 @@ void add_tariff(Builder& build, CommandLine& line) {
   CLI::App* price = build.verb(noun, "price", "tariff.price", "what an event costs, and why");
   price->add_option("--event", line.path, "a JSON file")->required();
   price->add_option("--tariff", line.tariff, "price with this FILE or FOLDER; needs no appliance");
+  CLI::App* replay = build.verb(noun, "replay", "tariff.replay",
+                                "what past records would cost under another tariff; needs no "
+                                "appliance");
+  replay->add_option("FILE", line.path, "charging records, JSON lines")->required();
+  replay->add_option("--tariff", line.tariff, "the other tariff, FILE or FOLDER")->required();
 }
 
 void add_looking(Builder& build, CLI::App& app, CommandLine& line) {

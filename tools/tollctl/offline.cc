@@ -224,24 +224,22 @@ Json check_tariff(const std::string& path) {
               {"mistakes", control::describe_mistakes(compiled.diagnostics)}};
 }
 
-namespace {
-
-rating::Compiled compile_good(const std::string& path) {
-  rating::Compiled compiled = compile_tariff(path);
-  if (compiled.is_good()) return compiled;
-  throw control::Refused(control::refusal::bad_file, fmt::format("{} has mistakes", path),
-                         Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
+std::vector<u8> compile_or_refuse(const std::string& tariff_path) {
+  rating::Compiled compiled = compile_tariff(tariff_path);
+  if (!compiled.is_good()) {
+    throw control::Refused(control::refusal::bad_file, "the tariff has mistakes",
+                           Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
+  }
+  return std::move(compiled.image);
 }
 
-}  // namespace
-
 Json diff_tariffs(const std::string& before, const std::string& after) {
-  const rating::Compiled old_tariff = compile_good(before);
-  const rating::Compiled new_tariff = compile_good(after);
+  const std::vector<u8> old_tariff = compile_or_refuse(before);
+  const std::vector<u8> new_tariff = compile_or_refuse(after);
   Json all = Json::array();
   for (const rating::Difference& one :
-       rating::compare(rating::Image(rating::tariff_part(old_tariff.image)),
-                       rating::Image(rating::tariff_part(new_tariff.image)))) {
+       rating::compare(rating::Image(rating::tariff_part(old_tariff)),
+                       rating::Image(rating::tariff_part(new_tariff)))) {
     all.push_back(
         Json{{"plan", one.plan}, {"what", one.what}, {"before", one.before}, {"after", one.after}});
   }
@@ -269,12 +267,8 @@ Json format_tariffs(const std::string& path) {
 }
 
 Json price_with(const std::string& tariff_path, const Json& event) {
-  const rating::Compiled compiled = compile_tariff(tariff_path);
-  if (!compiled.is_good()) {
-    throw control::Refused(control::refusal::bad_file, "the tariff has mistakes",
-                           Json{{"mistakes", control::describe_mistakes(compiled.diagnostics)}});
-  }
-  const rating::Image image{rating::tariff_part(compiled.image)};
+  const std::vector<u8> compiled = compile_or_refuse(tariff_path);
+  const rating::Image image{rating::tariff_part(compiled)};
   return control::describe(rating::explain(image, control::read_price_event(event)));
 }
 

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "control/json.hh"
 
@@ -23,6 +24,9 @@ Json diff_tariffs(const std::string& before, const std::string& after);
 
 // Writes the files of that path as they are usually written: {"files","changed":[...]}.
 Json format_tariffs(const std::string& path);
+
+// The image of the tariff of that path. Throws control::Refused with all its mistakes.
+std::vector<u8> compile_or_refuse(const std::string& tariff_path);
 
 // The explanation of the event with the tariff of that path. Throws control::Refused.
 Json price_with(const std::string& tariff_path, const Json& event);

@@ -16,6 +16,7 @@
 #include "tools/tollctl/client.hh"
 #include "tools/tollctl/offline.hh"
 #include "tools/tollctl/print.hh"
+#include "tools/tollctl/replay.hh"
 #include "tools/tollctl/settings.hh"
 
 namespace tollgate::tollctl {
@@ -257,6 +258,11 @@ int dispatch(const CommandLine& line) {
   if (line.verb == "tariff.diff") return diff_tariff(line);
   if (line.verb == "tariff.format") return format_tariff_files(line);
   if (line.verb == "tariff.price") return price_event(line);
+  if (line.verb == "tariff.replay") {
+    const Json report = replay_records(line.path, line.tariff);
+    tell(line, report, replay_text(report));
+    return 0;
+  }
   if (line.verb == "cdr.tail") return tail_records(line);
   if (line.verb == "journal.verify") return verify_folder(line);
   check(line.verb == "journal.dump", "every verb of the command line is done somewhere");

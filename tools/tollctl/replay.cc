@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "tools/tollctl/replay.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "control/protocol.hh"
+#include "rating/explain.hh"
+#include "rating/normalise_image.hh"
+#include "tools/tollctl/offline.hh"
+#include "tools/tollctl/print.hh"
+
+namespace tollgate::tollctl {
+namespace {
+
+struct Sum {
+  i64 before = 0;
+  i64 after = 0;
+  u64 services = 0;
+
+  bool add(i64 more_before, i64 more_after) {
+    ++services;
+    return !__builtin_add_overflow(before, more_before, &before) &&
+           !__builtin_add_overflow(after, more_after, &after);
+  }
+};
+
+Json describe(const Sum& sum, Unit currency) {
+  return Json{{"currency", unit_name(currency)},
+              {"before", to_decimal({sum.before}, currency)},
+              {"after", to_decimal({sum.after}, currency)},
+              {"difference", to_decimal({sum.after - sum.before}, currency)}};
+}
+
+class Replay {
+ public:
+  explicit Replay(const rating::Image& image) : image_(image) {}
+
+  void add_line(const std::string& line) {
+    const auto record = control::parse_json(line);
+    const bool is_record = record && record->is_object() && record->contains("services") &&
+                           record->at("services").is_array();
+    if (!is_record) {
+      ++bad_lines_;
+      return;
+    }
+    ++records_;
+    for (const Json& service : record->at("services")) {
+      const std::string why = add_service(*record, service);
+      if (!why.empty()) ++unpriced_[why];
+    }
+  }
+
+  Json report() const {
+    Json totals = Json::array();
+    for (const auto& [currency, sum] : totals_) totals.push_back(describe(sum, currency));
+    using Row = std::pair<const std::pair<std::string, Unit>, Sum>;
+    std::vector<const Row*> rows;
+    for (const Row& row : accounts_) {
+      if (row.second.before != row.second.after) rows.push_back(&row);
+    }
+    const auto size = [](const Row* row) {
+      const i64 difference = row->second.after - row->second.before;
+      return difference < 0 ? difference : -difference;
+    };
+    std::ranges::stable_sort(rows, {}, size);
+    Json accounts = Json::array();
+    for (const Row* row : rows) {
+      Json one = describe(row->second, row->first.second);
+      one["account"] = row->first.first;
+      one["services"] = row->second.services;
+      accounts.push_back(std::move(one));
+    }
+    return Json{{"records", records_},         {"services", services_},
+                {"unpriced", unpriced_},       {"bad_lines", bad_lines_},
+                {"totals", std::move(totals)}, {"accounts", std::move(accounts)}};
+  }
+
+ private:
+  // Returns why it could not be priced, or nothing.
+  std::string add_service(const Json& record, const Json& service) {
+    ++services_;
+    rating::PriceEvent event;
+    event.plan = record.value("plan", "");
+    event.service_context = record.value("service_context", "");
+    Instant at;
+    if (parse_rfc3339(record.value("started", ""), at)) event.at = at;
+    const auto number = [&](const char* name, u64& value) {
+      if (service.contains(name) && service[name].is_number_unsigned()) value = service[name];
+    };
+    number("rating_group", event.rating_group);
+    number("service_identifier", event.service_identifier);
+    rating::UnitAmount use;
+    const std::string used = service.value("used", "") + service.value("unit", "");
+    if (!parse_amount(used, use.amount, use.unit).empty()) return "the quantity cannot be read";
+    event.use.push_back(use);
+    Unit currency = Unit::none;
+    Amount before;
+    if (service.contains("cost") && service["cost"].is_string()) {
+      const std::string cost = service["cost"].get<std::string>() + service.value("currency", "");
+      if (!parse_amount(cost, before, currency).empty()) return "the cost cannot be read";
+    }
+    const rating::Explanation result = rating::explain(image_, event);
+    if (!result.is_priced) {
+      return result.steps.empty() ? "no price" : result.steps.back();
+    }
+    if (result.verdict == rating::Verdict::barred) return "barred now";
+    Amount after;
+    for (const rating::UnitAmount& cost : result.cost) {
+      if (!is_money(cost.unit)) continue;
+      if (currency != Unit::none && currency != cost.unit) return "another currency now";
+      currency = cost.unit;
+      after = cost.amount;
+    }
+    if (currency == Unit::none) return {};  // free then and now
+    const bool fits =
+        totals_[currency].add(before.count, after.count) &&
+        accounts_[{record.value("account", ""), currency}].add(before.count, after.count);
+    return fits ? "" : "the sum does not fit into 64 bits";
+  }
+
+  const rating::Image& image_;
+  u64 records_ = 0;
+  u64 services_ = 0;
+  u64 bad_lines_ = 0;
+  std::map<std::string, u64> unpriced_;
+  std::map<Unit, Sum> totals_;
+  std::map<std::pair<std::string, Unit>, Sum> accounts_;
+};
+
+}  // namespace
+
+Json replay_records(const std::string& file, const std::string& tariff_path) {
+  const std::vector<u8> compiled = compile_or_refuse(tariff_path);
+  const rating::Image image{rating::tariff_part(compiled)};
+  std::ifstream in(file);
+  if (!in.is_open()) {
+    throw control::Refused(control::refusal::bad_file,
+                           fmt::format("{}: the file cannot be read", file));
+  }
+  Replay replay(image);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) replay.add_line(line);
+  }
+  return replay.report();
+}
+
+std::string replay_text(const Json& report) {
+  std::string text =
+      fmt::format("{} records, {} services, {} bad lines\n", plain(report["records"]),
+                  plain(report["services"]), plain(report["bad_lines"]));
+  for (const auto& [why, count] : report["unpriced"].items()) {
+    text += fmt::format("not priced: {:>8}  {}\n", plain(count), why);
+  }
+  const auto row = [](const std::string& name, const Json& one) {
+    return fmt::format("{:<32} {:>16} {:>16} {:>16} {}\n", name, plain(one["before"]),
+                       plain(one["after"]), plain(one["difference"]), plain(one["currency"]));
+  };
+  text += fmt::format("{:<32} {:>16} {:>16} {:>16}\n", "account", "before", "after", "difference");
+  for (const Json& one : report["accounts"]) text += row(plain(one["account"]), one);
+  for (const Json& one : report["totals"]) text += row("all", one);
+  return text;
+}
+
+}  // namespace tollgate::tollctl

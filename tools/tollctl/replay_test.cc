@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+#include "tools/tollctl/replay.hh"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace tollgate::tollctl {
+namespace {
+
+class ReplayTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / "tollctl_replay_test.XXXXXX";
+    std::string name = folder_.string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+    return folder_ / name;
+  }
+  std::filesystem::path folder_;
+};
+
+constexpr const char* tariff = R"(
+plan prepaid {
+  currency EUR
+  service data { rule group 10 { price 0.02EUR per 1MiB }; rule group 20 free }
+  service sms { rule default { price 0.05EUR } }
+}
+)";
+
+constexpr const char* records =
+    R"({"account":"anna","plan":"prepaid","service_context":"32251@3gpp.org","services":[)"
+    R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"3145728",)"
+    R"("cost":"0.31","currency":"EUR"},{"rating_group":20,"service_identifier":null,)"
+    R"("unit":"octets","used":"99","cost":null,"currency":null}]})"
+    "\n"
+    R"({"account":"bert","plan":"prepaid","service_context":"32274@3gpp.org","services":[)"
+    R"({"rating_group":null,"service_identifier":null,"unit":"events","used":"2","cost":"0.10",)"
+    R"("currency":"EUR"}]})"
+    "\n"
+    R"({"account":"cleo","plan":"gone","service_context":"32274@3gpp.org","services":[)"
+    R"({"rating_group":null,"service_identifier":null,"unit":"events","used":"1","cost":"0.10",)"
+    R"("currency":"EUR"}]})"
+    "\nno record\n";
+
+// 3 MiB cost 0.06 instead of 0.31; two messages cost what they did.
+TEST_F(ReplayTest, TellsWhoWouldPayWhat) {
+  const Json report = replay_records(write("a.jsonl", records), write("a.tariff", tariff));
+  EXPECT_EQ(report["records"], 3);
+  EXPECT_EQ(report["services"], 4);
+  EXPECT_EQ(report["bad_lines"], 1);
+  ASSERT_EQ(report["totals"].size(), 1u);
+  EXPECT_EQ(report["totals"][0]["before"], "0.41");
+  EXPECT_EQ(report["totals"][0]["after"], "0.16");
+  EXPECT_EQ(report["totals"][0]["difference"], "-0.25");
+  ASSERT_EQ(report["accounts"].size(), 1u);
+  EXPECT_EQ(report["accounts"][0]["account"], "anna");
+  EXPECT_EQ(report["accounts"][0]["after"], "0.06");
+  EXPECT_EQ(report["unpriced"].size(), 1u);
+  EXPECT_NE(replay_text(report).find("anna"), std::string::npos);
+}
+
+TEST_F(ReplayTest, MistakesAreRefused) {
+  EXPECT_ANY_THROW(replay_records(write("a.jsonl", records), write("a.tariff", "plan")));
+  EXPECT_ANY_THROW(replay_records((folder_ / "none").string(), write("a.tariff", tariff)));
+}
+
+}  // namespace
+}  // namespace tollgate::tollctl
