@@ -67,8 +67,9 @@ const std::map<std::string, Show>& simple_verbs() {
       {"transfer", balance_text},     {"session.list", sessions_text},
       {"session.show", session_text}, {"session.drop", balance_text},
       {"session.reauth", plain},      {"session.abort", plain},
-      {"tariff.list", tariff_text},   {"peer.list", plain},
+      {"tariff.list", tariff_text},   {"peer.list", peers_text},
       {"cdr.list", cdr_files_text},   {"audit", audit_text},
+      {"peer.show", peer_text},
   };
   return verbs;
 }
