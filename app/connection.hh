@@ -4,9 +4,11 @@
 // Connection: one stream of a net tile and the Diameter peer at its other end.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
+#include "app/net_counters.hh"
 #include "app/profile.hh"
 #include "dataplane/stream.hh"
 #include "diameter/dispatch.hh"
@@ -32,6 +34,10 @@ struct Connection {
   Instant opened;
   u64 requests = 0;
   u64 answers = 0;
+  std::array<u64, result_place_count> results{};  // answers by Result-Code: net_counters.hh
+  u64 requests_per_second = 0;                    // as last shown
+  u64 rate_requests = 0;
+  Instant rate_since;
   const PeerRule* call = nullptr;  // set if we have called this peer
   bool was_admitted = false;       // has exchanged capabilities
   bool is_ending = false;          // closed by us: what it still sends is thrown away

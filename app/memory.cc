@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "app/peer_status.hh"
 #include "app/topology.hh"
 
 namespace tollgate::app {
@@ -51,10 +52,6 @@ void for_each_segment(const Config& config, Fn fn) {
                   StatusTable::layout));
   }
 }
-
-const StatusTable::Columns peer_columns = {
-    .texts = {"remote", "origin_host", "origin_realm", "state"},
-    .numbers = {"requests", "answers", "opened_ns"}};
 
 }  // namespace
 

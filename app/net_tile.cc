@@ -3,6 +3,7 @@
 
 #include "app/net_tile.hh"
 
+#include "app/peer_status.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "diameter/avp_ids.hh"
@@ -116,6 +117,7 @@ void NetTile::opened(dataplane::StreamId id, const dataplane::Endpoint& remote,
   connection->stream = id;
   connection->remote = remote;
   connection->opened = turn_.now;
+  connection->rate_since = turn_.now;
   connection->profile = &options_.profiles.fallback();
   connection->call = book_.rule_of_call(id);
   ++open_count_;
@@ -313,7 +315,7 @@ void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refu
     if (bytes == 0) return;
     transport_->commit(connection.stream, bytes);
   }
-  count_result(refusal.result_code());
+  count_result(connection, refusal.result_code());
   ++counters_.cca_sent;
 }
 
@@ -609,9 +611,8 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame, Byte
     bytes = append_overload_report(overload_.report(), bytes, room);
   }
   transport_->commit(pending.stream, bytes);
-  count_result(code);
+  count_result(*connection, code);
   ++counters_.cca_sent;
-  ++connection->answers;
 }
 
 // Answers are taken some at a time: while the first is encoded, what the others belong to is
@@ -679,13 +680,7 @@ void NetTile::publish_peers() {
   if (!options_.peers) return;
   for (const std::unique_ptr<Connection>& connection : connections_) {
     if (connection == nullptr) continue;
-    const std::string remote = to_text(connection->remote);
-    const diameter::PeerFacts& facts = connection->peer.facts();
-    options_.peers->write(connection->stream.index,
-                          {.texts = {remote, facts.host.view(), facts.realm.view(),
-                                     to_text(connection->peer.state())},
-                           .numbers = {connection->requests, connection->answers,
-                                       static_cast<u64>(connection->opened.ns)}});
+    write_peer_row(*options_.peers, *connection, turn_.now);
   }
 }
 

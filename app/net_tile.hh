@@ -114,7 +114,12 @@ class NetTile final : public dataplane::StreamHandler {
   void refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal);
   void refuse(Connection& connection, Bytes message, diameter::ResultCode code);
   void on_broken_frame(Connection& connection, diameter::FrameError error);
-  void count_result(diameter::ResultCode code) { ++results_[result_place(static_cast<u32>(code))]; }
+  void count_result(Connection& connection, diameter::ResultCode code) {
+    const u32 place = result_place(static_cast<u32>(code));
+    ++results_[place];
+    ++connection.results[place];
+    ++connection.answers;
+  }
 
   void route_staged();
   void route(Staged& staged);

@@ -20,10 +20,10 @@ namespace tollgate {
 
 class StatusTable {
  public:
-  static constexpr u32 layout = 1;
-  static constexpr u32 texts_max = 4;
-  static constexpr u32 numbers_max = 6;
-  static constexpr u32 text_bytes_max = 127;  // longer texts are cut
+  static constexpr u32 layout = 2;
+  static constexpr u32 texts_max = 8;
+  static constexpr u32 numbers_max = 8;
+  static constexpr u32 text_bytes_max = 255;  // longer texts are cut
 
   struct Columns {
     std::vector<std::string> texts;    // at most texts_max names

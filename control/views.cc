@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 
 #include "control/file.hh"
 
@@ -198,6 +199,7 @@ void Views::add_verbs(Verbs& verbs) {
   verbs["audit"] = [this](const Json&, const Reply& reply) { audit(reply); };
   verbs["cdr.list"] = [this](const Json&, const Reply& reply) { cdr_list(reply); };
   verbs["peer.list"] = [this](const Json&, const Reply& reply) { peer_list(reply); };
+  verbs["peer.show"] = [this](const Json& args, const Reply& reply) { peer_show(args, reply); };
 }
 
 void Views::info(const Reply& reply) {
@@ -210,8 +212,24 @@ void Views::info(const Reply& reply) {
                 {"accounts", context_.store.account_count()}});
 }
 
+namespace {
+
+// "2001:17 4012:3" as an object.
+Json codes_of(const std::string& text) {
+  Json codes = Json::object();
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const std::size_t colon = word.find(':');
+    if (colon == std::string::npos) continue;  // cut at the end of the column
+    codes[word.substr(0, colon)] = std::stoull("0" + word.substr(colon + 1));
+  }
+  return codes;
+}
+
+}  // namespace
+
 // Every connection of every net tile; a peer may have several.
-void Views::peer_list(const Reply& reply) {
+Json Views::peers() const {
   Json peers = Json::array();
   u32 tile = 0;
   for (const StatusTable& table : context_.appliance.peers()) {
@@ -227,11 +245,31 @@ void Views::peer_list(const Reply& reply) {
           peer[name] = row.numbers[i];
         }
       }
+      peer["codes"] = codes_of(peer.value("codes", ""));
       peers.push_back(std::move(peer));
     }
     ++tile;
   }
-  reply.ok(Json{{"peers", std::move(peers)}});
+  return peers;
+}
+
+void Views::peer_list(const Reply& reply) {
+  reply.ok(Json{{"peers", peers()}});
+}
+
+// The connections of one peer, by Origin-Host or by address.
+void Views::peer_show(const Json& args, const Reply& reply) {
+  const std::string who = args.value("who", "");
+  Json found = Json::array();
+  for (Json& peer : peers()) {
+    if (peer["origin_host"] == who || peer["remote"].get<std::string>().starts_with(who)) {
+      found.push_back(std::move(peer));
+    }
+  }
+  if (found.empty() || who.empty()) {
+    throw Refused(refusal::not_there, fmt::format("no connection of a peer '{}'", who));
+  }
+  reply.ok(Json{{"peers", std::move(found)}});
 }
 
 Json Views::name_session(Json session, u32 shard, const ledger::Session& record) {

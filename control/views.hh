@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Tollgate authors
 
-// Views: the verbs that only look. info, session.list, session.show, stats, peer.list, audit,
-// cdr.list; and those of the tariff: tariff.load, tariff.list, tariff.price.
+// Views: the verbs that only look. info, session.list, session.show, stats, peer.list, peer.show,
+// audit, cdr.list; and those of the tariff: tariff.load, tariff.list, tariff.price.
 #pragma once
 
 #include <future>
@@ -31,6 +31,8 @@ class Views {
   void audit(const Reply& reply);
   void cdr_list(const Reply& reply);
   void peer_list(const Reply& reply);
+  void peer_show(const Json& args, const Reply& reply);
+  Json peers() const;
   Json name_session(Json session, u32 shard, const ledger::Session& record);
 
   struct Reading {

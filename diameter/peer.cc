@@ -258,6 +258,7 @@ Reaction PeerConnection::on_open_answer(const Header& header, Instant now) {
   if (header.command != Command::device_watchdog || !watchdog_pending_)
     return {.event = PeerEvent::unexpected};
   watchdog_pending_ = false;
+  round_trip_ = now - watchdog_sent_;
   arm_watchdog(now);
   if (watchdog_ == Watchdog::reopen && ++reopen_answers_ >= reopen_answers_wanted)
     watchdog_ = Watchdog::okay;
@@ -273,6 +274,7 @@ void PeerConnection::arm_watchdog(Instant now) {
 
 std::size_t PeerConnection::send_watchdog(Instant now, MutableBytes out) {
   watchdog_pending_ = true;
+  watchdog_sent_ = now;
   pending_hop_by_hop_ = next_hop_by_hop();
   arm_watchdog(now);
   const MessageIds ids{.hop_by_hop = pending_hop_by_hop_, .end_to_end = end_to_end_.next()};

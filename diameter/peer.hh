@@ -137,6 +137,7 @@ enum class PeerEvent : u8 {
 
 std::string_view to_text(PeerEvent event);
 std::string_view to_text(PeerState state);
+std::string_view to_text(Watchdog watchdog);
 
 struct Reaction {
   std::size_t send_bytes = 0;  // of the caller's buffer
@@ -181,6 +182,8 @@ class PeerConnection {
   Watchdog watchdog() const { return watchdog_; }
   const PeerFacts& facts() const { return facts_; }
   Instant next_deadline() const;
+  // From our last DWR to its DWA; zero before the first.
+  Duration round_trip() const { return round_trip_; }
   // Said while `admit` is asked: the last connection to this peer went down, as is known only now.
   void mark_reopened() { is_reopened_ = true; }
   // For requests of ours on this connection.
@@ -211,6 +214,8 @@ class PeerConnection {
   Instant timer_set_at_;     // Tw runs from here or from last_received_, whichever is later
   Duration timer_interval_;  // Tw with its jitter
   bool watchdog_pending_ = false;
+  Instant watchdog_sent_;
+  Duration round_trip_;
   bool is_reopened_ = false;
   i8 reopen_answers_ = 0;
   DisconnectCause disconnect_cause_ = DisconnectCause::none;

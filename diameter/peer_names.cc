@@ -43,12 +43,22 @@ constexpr std::array<std::string_view, 6> state_names = {"wait_transport", "wait
                                                          "open",           "closing",  "closed"};
 static_assert(state_names.size() == static_cast<std::size_t>(PeerState::closed) + 1);
 
+constexpr std::array<std::string_view, 5> watchdog_names = {"initial", "okay", "suspect", "down",
+                                                            "reopen"};
+static_assert(watchdog_names.size() == static_cast<std::size_t>(Watchdog::reopen) + 1);
+
 }  // namespace
 
 std::string_view to_text(PeerEvent event) {
   const auto index = static_cast<std::size_t>(event);
   check(index < event_names.size(), "an event has a name");
   return event_names[index];
+}
+
+std::string_view to_text(Watchdog watchdog) {
+  const auto index = static_cast<std::size_t>(watchdog);
+  check(index < watchdog_names.size(), "a watchdog's state has a name");
+  return watchdog_names[index];
 }
 
 std::string_view to_text(PeerState state) {

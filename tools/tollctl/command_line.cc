@@ -145,6 +145,8 @@ void add_looking(Builder& build, CLI::App& app, CommandLine& line) {
   build.text(abort, "SESSION-ID", "session_id", "")->required();
   CLI::App* peer = build.noun("peer", "Diameter neighbours");
   build.verb(peer, "list", "peer.list", "peers and their state");
+  CLI::App* one_peer = build.verb(peer, "show", "peer.show", "the connections of one peer");
+  build.text(one_peer, "PEER", "who", "an Origin-Host, or an address")->required();
   CLI::App* stats = build.verb(&app, "stats", "stats", "counters");
   stats->add_flag("--watch", line.watches, "a line every second, until interrupted");
   build.verb(&app, "top", "top", "counters on the whole screen, until interrupted");

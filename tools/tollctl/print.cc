@@ -95,6 +95,34 @@ std::string session_text(const Json& session) {
   return text;
 }
 
+std::string peers_text(const Json& list) {
+  std::string text;
+  for (const Json& peer : list["peers"]) {
+    const std::string host = member(peer, "origin_host");
+    text += fmt::format("{:<32} {:<24} {:<10} {:<8} {:>8} CCR/s {:>12} answers\n",
+                        host.empty() ? "-" : host, member(peer, "remote"), member(peer, "state"),
+                        member(peer, "watchdog"), member(peer, "requests_per_second"),
+                        member(peer, "answers"));
+  }
+  return text + fmt::format("{} connections\n", list["peers"].size());
+}
+
+std::string peer_text(const Json& list) {
+  std::string text;
+  for (const Json& peer : list["peers"]) {
+    text += fmt::format("{} from {}, {} since {}\n", member(peer, "origin_host"),
+                        member(peer, "remote"), member(peer, "state"), member(peer, "opened"));
+    for (const char* name : {"origin_realm", "product", "watchdog", "called", "requests", "answers",
+                             "requests_per_second", "round_trip_us", "origin_state_id"}) {
+      text += fmt::format("  {:<20} {}\n", name, member(peer, name));
+    }
+    for (const auto& [code, count] : peer["codes"].items()) {
+      text += fmt::format("  answers {:<12} {}\n", code, plain(count));
+    }
+  }
+  return text;
+}
+
 std::string stats_line(const Json& stats) {
   u64 drops = 0;
   for (const Json& drop : stats["drops"]) drops += drop.get<u64>();

@@ -17,6 +17,8 @@ std::string account_rows(const Json& accounts);  // a line each
 std::string balance_text(const Json& answer);
 std::string sessions_text(const Json& list);
 std::string session_text(const Json& session);
+std::string peers_text(const Json& list);  // a line a connection
+std::string peer_text(const Json& list);   // all that is known of each
 std::string stats_text(const Json& stats);
 std::string stats_line(const Json& stats);
 std::string audit_text(const Json& report);

@@ -417,6 +417,7 @@ TEST_F(TollctlTest, ExitCodesTellWhatHappened) {
   EXPECT_EQ(run_words({"--socket", socket, "account", "show", "nobody"}), 1);
   EXPECT_EQ(run_words({"--socket", socket, "topup", "nobody"}), 2);
   EXPECT_EQ(run_words({"--socket", socket, "peer", "list"}), 0);
+  EXPECT_EQ(run_words({"--socket", socket, "peer", "show", "nobody.example"}), 1);
   EXPECT_EQ(run_words({"journal", "verify", "/nowhere"}), 1);
   static_cast<void>(testing::internal::GetCapturedStdout());
 }
