@@ -45,12 +45,12 @@ TEST(ChargeBand, a_grant_is_valid_to_the_edge_and_a_call_is_cut_there) {
     terminate C1 rg 1 used 0s                    -> 2001
     wait 3170s
     initial C2 A voice rg 1 ask 60s              -> 2001 grant 60s validity 31s
-    wait 120s
-    update C2 rg 1 used 120s ask 60s             -> 2001 grant 60s validity 7200s
-    balance A EUR                                -> free 8.80 held 0.30 used 0.90
+    wait 60s
+    update C2 rg 1 used 60s ask 60s              -> 2001 grant 60s validity 7200s
+    balance A EUR                                -> free 9.10 held 0.30 used 0.60
     wait 60s
     terminate C2 rg 1 used 60s                   -> 2001
-    balance A EUR                                -> free 8.80 held 0.00 used 1.20
+    balance A EUR                                -> free 9.10 held 0.00 used 0.90
   )");
 }
 

@@ -220,12 +220,19 @@ void ChargeRig::send(Bytes request) {
   to_charge_.publish();
 }
 
+// A write of the journal, a sealing group's as well, is done when the disk has done it.
+bool ChargeRig::is_idle() const {
+  return charge_->is_idle() && journal_tile_->is_idle();
+}
+
 void ChargeRig::turn(const OnAnswer& on_answer) {
+  constexpr u32 polls_max = 10'000'000;
+  u32 polls = 0;
   for (u32 idle = 0; idle < 3; ++idle) {
-    if (poll_tiles()) idle = 0;
+    if (poll_tiles() || !is_idle()) idle = 0;
     poll_answers(on_answer);
+    check(++polls < polls_max, "the tiles finish what they were given");
   }
-  check(charge_->is_idle() && journal_tile_->is_idle(), "the tiles finish what they were given");
   take_groups();
 }
 

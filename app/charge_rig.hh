@@ -101,6 +101,7 @@ class ChargeRig {
 
  private:
   bool poll_tiles();
+  bool is_idle() const;
   void make_tiles();
   void take_groups();
   void take_group(Bytes pages);

@@ -291,7 +291,7 @@ void JournalWriter::submit(u64 now_tsc, Instant now) {
 
 bool JournalWriter::seal(u64 now_tsc, Instant now) {
   const bool is_failed = memory_.is_failed.load(std::memory_order_relaxed) != 0;
-  if (is_failed) return true;
+  if (is_failed || memory_.has_room.load(std::memory_order_relaxed) == 0) return true;
   if (memory_.position.next_sequence == memory_.sealed_sequence + 1) return is_idle();
   if (!is_idle() || !begin_group()) return false;
   const u64 count = memory_.fill_count - 1;
