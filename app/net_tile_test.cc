@@ -46,7 +46,8 @@ class NetTileRig : public NetRig {
   // The Result-Codes of the answers that went out.
   std::vector<u32> codes(StreamId id) {
     std::vector<u32> all;
-    for (const Octets& message : sent(id)) {
+    sent_ = sent(id);
+    for (const Octets& message : sent_) {
       EXPECT_EQ(decode_answer(message, answer_), diameter::AnswerFault::none);
       all.push_back(static_cast<u32>(answer_.result_code));
     }
@@ -57,6 +58,7 @@ class NetTileRig : public NetRig {
  private:
   diameter::HostAddress host_{.octets = {198, 18, 0, 9}};
   diameter::LocalNode client_node_;
+  std::vector<Octets> sent_;  // what the last answer points into
   diameter::ReceivedAnswer answer_;
 };
 

@@ -92,6 +92,7 @@ struct GoodFile {
     std::ifstream in(snapshot_path(path, 1), std::ios::binary);
     octets.assign(std::istreambuf_iterator<char>(in), {});
     std::free(source.space);
+    std::free(stream);
   }
   ~GoodFile() { std::filesystem::remove_all(journal.path); }
   GoodFile(const GoodFile&) = delete;
