@@ -23,7 +23,7 @@ void free_buffer(u8* memory) {
 }
 
 // Copies what somebody else may be writing: word by word, each as it was at some moment.
-[[gnu::no_sanitize("thread")]] void copy_words(u8* to, const u8* from, u64 bytes) {
+__attribute__((no_sanitize("thread"))) void copy_words(u8* to, const u8* from, u64 bytes) {
   const auto* words = reinterpret_cast<const u64*>(from);
   for (u64 i = 0; i < bytes / 8; ++i) {
     const u64 word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
