@@ -61,14 +61,25 @@ Client connect(const CommandLine& line) {
 using Show = std::string (*)(const Json&);
 const std::map<std::string, Show>& simple_verbs() {
   static const std::map<std::string, Show> verbs = {
-      {"account.add", account_text},  {"account.show", account_text},
-      {"account.set", account_text},  {"account.remove", account_text},
-      {"topup", balance_text},        {"adjust", balance_text},
-      {"transfer", balance_text},     {"session.list", sessions_text},
-      {"session.show", session_text}, {"session.drop", balance_text},
-      {"session.reauth", plain},      {"session.abort", plain},
-      {"tariff.list", tariff_text},   {"peer.list", plain},
-      {"cdr.list", cdr_files_text},   {"audit", audit_text},
+      {"account.add", account_text},
+      {"account.show", account_text},
+      {"account.set", account_text},
+      {"account.remove", account_text},
+      {"account.history", history_text},
+      {"account.limit", balance_text},
+      {"refund", balance_text},
+      {"topup", balance_text},
+      {"adjust", balance_text},
+      {"transfer", balance_text},
+      {"session.list", sessions_text},
+      {"session.show", session_text},
+      {"session.drop", balance_text},
+      {"session.reauth", plain},
+      {"session.abort", plain},
+      {"tariff.list", tariff_text},
+      {"peer.list", plain},
+      {"cdr.list", cdr_files_text},
+      {"audit", audit_text},
   };
   return verbs;
 }
