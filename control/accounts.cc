@@ -180,7 +180,11 @@ void Accounts::created(const NewAccount& account,
   row.place = answer->account;
   if (!account.payer.empty()) {
     row.status = AccountStatus::active;
-    return set_payer(row, Json{{"who", row.name}, {"payer", account.payer}}, reply);
+    try {
+      return set_payer(row, Json{{"who", row.name}, {"payer", account.payer}}, reply);
+    } catch (const Refused& refused) {
+      return reply.refuse(refused);
+    }
   }
   reply.ok(describe(row));
 }

@@ -14,6 +14,13 @@ namespace tollgate::control {
 using ledger::CommandKind;
 using ledger::Outcome;
 
+namespace {
+
+constexpr u32 shards_per_step = 8;
+static_assert(ledger::shard_count % shards_per_step == 0, "the last step ends with the last shard");
+
+}  // namespace
+
 void Transfers::sent(const CommandRow& row) {
   ledger::Command command;
   check(row.payload.size() == sizeof command, "a stored command has the size of a command");
@@ -97,8 +104,8 @@ void Transfers::look_again() {
 
 void Transfers::step() {
   if (!is_looking_ || under_way_ != 0 || !quiet_.is_over(mark_)) return;
-  look_through(next_shard_);
-  if (++next_shard_ < ledger::shard_count) return;
+  for (u32 i = 0; i < shards_per_step; ++i) look_through(next_shard_++);
+  if (next_shard_ < ledger::shard_count) return;
   is_looking_ = false;
   go_on();
 }

@@ -32,7 +32,7 @@ class Transfers {
   void begin_with_open() { look_again(); }
   // One has left, just now.
   void sent(const CommandRow& row);
-  // Looks through a shard of the ledger if that is called for.
+  // Looks through some shards of the ledger if that is called for.
   void step();
 
   u64 under_way() const { return under_way_; }
