@@ -125,8 +125,8 @@ TEST_F(HistoryTest, EveryChangeWithItsCause) {
   EXPECT_EQ(history(2, ledger::AccountRef::make(0, 2)),
             "command 1 0.00/0.00/0.00->10.00/0.00/0.00\n"
             "S2 1 0 10.00/0.00/0.00->8.97/1.03/0.00\n"
-            "S2 2 1 8.97/1.03/0.00->9.78/0.11/0.11\n"
-            "command 7 9.78/0.11/0.11->11.78/0.11/0.11\n"
+            "S2 2 1 8.97/1.03/0.00->9.79/0.10/0.11\n"
+            "command 7 9.79/0.10/0.11->11.79/0.10/0.11\n"
             "complete");
 }
 
