@@ -82,14 +82,14 @@ TEST_F(BalanceTest, ARepeatedKeyGetsTheFirstOutcome) {
       {"account", "set", "anna", "--state", "suspended", "--key", "k5"},
       {"account", "set", "anna", "--add-identity", "msisdn:4671", "--key", "k6"}};
   for (const auto& command : commands) EXPECT_EQ(outcome_of(command), "ok") << command.back();
-  appliance_.outcome = ledger::Outcome::credit_limit_reached;
+  appliance_.outcome.store(ledger::Outcome::credit_limit_reached);
   const std::vector<std::string> refused = {"adjust", "anna",  "-99.00EUR", "--reason",
                                             "x",      "--key", "k7"};
   EXPECT_EQ(outcome_of(refused), "credit_limit_reached");
   const u64 taken = appliance_.taken_count;
   for (int round = 0; round < 2; ++round) {
     for (const auto& command : commands) EXPECT_EQ(outcome_of(command), "ok") << command.back();
-    appliance_.outcome = ledger::Outcome::ok;
+    appliance_.outcome.store(ledger::Outcome::ok);
     EXPECT_EQ(outcome_of(refused), "credit_limit_reached");
     EXPECT_EQ(appliance_.taken_count, taken);
     control_.reset();
