@@ -68,13 +68,15 @@ void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
 
 }  // namespace
 
-Outcome Charger::account_outcome(const ledger::Shard& shard, u32 account_index) const {
-  if (!shard.is_account(account_index)) return Outcome::account_unknown;
-  switch (shard.account(account_index).state) {
+// Whether the account may be served at all. An inactive one may: that is its first use. One that
+// may only receive is told so for each service that costs something; see find_rule.
+Outcome Charger::account_outcome(const ChargeContext& context) const {
+  if (!context.shard.is_account(context.account_index)) return Outcome::account_unknown;
+  switch (state_at(context.account(), context.op.now_second())) {
     case ledger::AccountState::active:
-      return Outcome::ok;
     case ledger::AccountState::inactive:
-      return Outcome::account_inactive;
+    case ledger::AccountState::one_way:
+      return Outcome::ok;
     case ledger::AccountState::suspended:
       return Outcome::account_suspended;
     case ledger::AccountState::expired:
@@ -190,7 +192,7 @@ Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView reque
 
 Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView request,
                                u32& session_index) {
-  const Outcome account = account_outcome(context.shard, context.account_index);
+  const Outcome account = account_outcome(context);
   if (account != Outcome::ok) return account;
   if (request.session_id().size() > ledger::session_id_bytes_max) {
     return Outcome::session_id_too_long;
@@ -213,7 +215,19 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   session.service_context = request.head().service_context;
   session.origin_host = request.head().origin_host;
   ++context.account().open_sessions;
+  begin_use(context);
   return Outcome::ok;
+}
+
+// The first use of an account makes it active.
+void Charger::begin_use(const ChargeContext& context) {
+  ledger::Account& account = context.account();
+  if (account.state != ledger::AccountState::inactive) return;
+  constexpr u32 word = offsetof(ledger::Account, state) / 8;
+  context.op.change(
+      account,
+      {.pool = Pool::account, .index = context.account_index, .at_word = word, .word_count = 1});
+  account.state = ledger::AccountState::active;
 }
 
 // Whether there is room for the quotas that the request adds and for its answer. The services are
@@ -350,7 +364,7 @@ void Charger::settle_one(const ChargeContext& context, const ChargeService& serv
     return;
   }
   if (answer.outcome != Outcome::ok) return;
-  answer.outcome = account_outcome(context.shard, context.account_index);
+  answer.outcome = account_outcome(context);
   work.wants_grant = answer.outcome == Outcome::ok;
 }
 

@@ -43,6 +43,7 @@ struct ChargeCounters {
   u64 refused_too_busy;
   u64 bursts;
   u64 sweeps_dropped;
+  u64 thresholds_crossed;
 };
 
 class Charger {
@@ -72,7 +73,8 @@ class Charger {
   ledger::Outcome find_repeated(const ledger::Shard& shard, u32 session_index,
                                 const ChargeRequest& request);
   static u32 account_of(const ledger::Shard& shard, const ChargeRequest& head);
-  ledger::Outcome account_outcome(const ledger::Shard& shard, u32 account_index) const;
+  ledger::Outcome account_outcome(const ChargeContext& context) const;
+  static void begin_use(const ChargeContext& context);
   ledger::Outcome carry_out(const ChargeContext& context, ChargeRequestView request,
                             u32 session_index);
   ledger::Outcome begin_session(const ChargeContext& context, ChargeRequestView request,

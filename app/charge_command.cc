@@ -3,8 +3,8 @@
 
 #include "app/charge_command.hh"
 
+#include "app/command_bucket.hh"
 #include "base/check.hh"
-#include "ledger/balance.hh"
 
 namespace tollgate::app {
 namespace {
@@ -12,7 +12,6 @@ namespace {
 using ledger::Account;
 using ledger::Command;
 using ledger::CommandKind;
-using ledger::NewBucket;
 using ledger::Operation;
 using ledger::Outcome;
 using ledger::Pool;
@@ -23,45 +22,9 @@ constexpr u32 terms_word = offsetof(Account, plan) / 8;
 constexpr u32 terms_word_count = offsetof(Account, reserved) / 8 - terms_word;
 constexpr u32 identities_word = offsetof(Account, identities) / 8;
 
-ledger::BucketTerms terms_of(const NewBucket& bucket) {
-  return {.unit = bucket.unit,
-          .priority = bucket.priority,
-          .product = bucket.product,
-          .expires_s = bucket.expires_s,
-          .valid_from_s = bucket.valid_from_s};
-}
-
-// The bucket that an operator means by a unit alone: the first usable one, by priority.
-u32 first_bucket_of(const Shard& shard, u32 account, Unit unit, ledger::Second now) {
-  for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {
-    if (shard.bucket(at).unit == unit && is_usable(shard.bucket(at), now)) return at;
-  }
-  return 0;
-}
-
-// The bucket that a top-up goes into: one of the same terms, or a new one.
-u32 bucket_for(Operation& op, Shard& shard, u32 account, const NewBucket& wanted) {
-  const u32 found = find_bucket(shard, account, terms_of(wanted));
-  return found != 0 ? found : add_bucket(op, shard, account, terms_of(wanted));
-}
-
 bool is_of_session(CommandKind kind) {
   return kind == CommandKind::drop_session || kind == CommandKind::re_auth_session ||
          kind == CommandKind::abort_session;
-}
-
-// The account's place may have been given to another one since.
-bool is_meant(const Shard& shard, const Command& command) {
-  const u32 index = command.account.index();
-  return shard.is_account(index) &&
-         (command.account_id == 0 || shard.account(index).id == command.account_id);
-}
-
-bool fits(const Shard& shard, u32 bucket, Amount amount) {
-  if (bucket == 0) return true;
-  Amount unused;
-  return add(shard.bucket(bucket).put_in, amount, unused) &&
-         add(shard.bucket(bucket).balance, amount, unused);
 }
 
 }  // namespace
@@ -89,7 +52,7 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
     if (command.kind != CommandKind::drop_session) return order_session(shard, command);
     return drop_session(shard, op, image, command);
   }
-  if (!is_meant(shard, command)) {
+  if (!is_account(shard, command.account, command.account_id)) {
     return Outcome::account_unknown;
   }
   switch (command.kind) {
@@ -108,6 +71,19 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
     case CommandKind::drop_session:
     case CommandKind::re_auth_session:
     case CommandKind::abort_session:
+      break;
+    case CommandKind::refund:
+      return refund_charge(shard, op, command);
+    case CommandKind::set_payer:
+      return set_payer(shard, op, command);
+    case CommandKind::set_limit:
+      return set_limit(shard, op, command);
+    case CommandKind::transfer_receive:
+      return receive(shard, op, command);
+    case CommandKind::transfer_settle:
+    case CommandKind::transfer_return:
+    case CommandKind::transfer_forget:
+      return end_transfer(shard, op, command);
     case CommandKind::create_account:
     case CommandKind::none:
       break;
@@ -138,6 +114,7 @@ Outcome Commander::create(Shard& shard, Operation& op, const Command& command) {
   account.created_s = op.now_second();
   account.credit_limit = command.credit_limit > 0 ? command.credit_limit : 0;
   account.identities = command.identities;
+  account.valid_until_s = command.valid_until_s;
   for (u32 i = 0; i < command.bucket_count; ++i) {
     const u32 bucket = add_bucket(op, shard, index, terms_of(command.buckets[i]));
     check(bucket != 0, "free_buckets was asked");
@@ -153,6 +130,16 @@ Outcome Commander::remove(Shard& shard, Operation& op, const Command& command) {
   const u32 index = command.account.index();
   Account& account = shard.account(index);
   if (account.open_sessions != 0) return Outcome::account_has_sessions;
+  Outcome held = Outcome::ok;
+  for (u32 at = account.first_bucket; at != 0; at = shard.bucket(at).next) {
+    const ledger::Bucket& bucket = shard.bucket(at);
+    const bool is_moving = bucket.state == ledger::BucketState::in_transit ||
+                           bucket.state == ledger::BucketState::received;
+    // Held, but by no session of its own: by one of somebody that it pays for.
+    if (bucket.reserved.is_positive()) return Outcome::account_has_sessions;
+    if (is_moving) held = Outcome::transfer_pending;
+  }
+  if (held != Outcome::ok) return held;
   op.change_all(account, Pool::account, index);
   for (u32 at = account.first_bucket; at != 0;) {
     ledger::Bucket& bucket = shard.bucket(at);
@@ -178,6 +165,9 @@ Outcome Commander::set(Shard& shard, Operation& op, const Command& command) {
   if (command.plan != 0) account.plan = command.plan;
   if (command.state != ledger::AccountState::free) account.state = command.state;
   if (command.credit_limit >= 0) account.credit_limit = command.credit_limit;
+  if ((command.flags & ledger::command_flag::has_valid_until) != 0) {
+    account.valid_until_s = command.valid_until_s;
+  }
   return Outcome::ok;
 }
 
@@ -191,72 +181,6 @@ Outcome Commander::set_identities(Shard& shard, Operation& op, const Command& co
   static_assert(identities_word >= terms_word);
   account.identity_count = command.identity_count;
   account.identities = command.identities;
-  return Outcome::ok;
-}
-
-Outcome Commander::top_up(Shard& shard, Operation& op, const Command& command) {
-  const NewBucket& wanted = command.buckets[0];
-  if (command.bucket_count != 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
-  const u32 index = command.account.index();
-  const u32 found = find_bucket(shard, index, terms_of(wanted));
-  if (!fits(shard, found, wanted.amount)) return Outcome::amount_overflow;
-  if (found == 0 && (shard.free_buckets() == 0 ||
-                     shard.account(index).bucket_count >= ledger::buckets_per_account_max)) {
-    return Outcome::too_busy;
-  }
-  const u32 bucket = bucket_for(op, shard, index, wanted);
-  const Outcome outcome = put_in(op, {shard, bucket}, wanted.amount);
-  tell_balance(shard, bucket);
-  return outcome;
-}
-
-// Up or down; down only as far as there is something free, whoever the operator is: what is held
-// belongs to a session.
-Outcome Commander::adjust(Shard& shard, Operation& op, const Command& command) {
-  const NewBucket& change = command.buckets[0];
-  if (command.bucket_count != 1 || change.amount.is_zero()) return Outcome::amount_invalid;
-  if (change.amount.count == INT64_MIN) return Outcome::amount_overflow;  // it has no opposite
-  const u32 bucket = first_bucket_of(shard, command.account.index(), change.unit, op.now_second());
-  if (bucket == 0) {
-    return change.amount.is_positive() ? top_up(shard, op, command) : Outcome::bucket_unknown;
-  }
-  if (!fits(shard, bucket, change.amount)) return Outcome::amount_overflow;
-  Outcome outcome = Outcome::ok;
-  if (change.amount.is_positive()) {
-    outcome = put_in(op, {shard, bucket}, change.amount);
-  } else {
-    const Amount less{-change.amount.count};
-    if (shard.bucket(bucket).balance < less) return Outcome::credit_limit_reached;
-    outcome = take_out(op, {shard, bucket}, less);
-  }
-  tell_balance(shard, bucket);
-  return outcome;
-}
-
-// Between two accounts of one shard it is one entry. Further apart it is refused by name until both
-// sides can be journaled as one.
-Outcome Commander::transfer(Shard& shard, Operation& op, const Command& command) {
-  const NewBucket& wanted = command.buckets[0];
-  if (command.bucket_count != 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
-  if (command.other_account.shard() != shard.number()) return Outcome::other_shard;
-  const u32 to = command.other_account.index();
-  if (!shard.is_account(to)) return Outcome::account_unknown;
-  const u32 source = first_bucket_of(shard, command.account.index(), wanted.unit, op.now_second());
-  if (source == 0) return Outcome::bucket_unknown;
-  if (shard.bucket(source).balance < wanted.amount) return Outcome::credit_limit_reached;
-  u32 target = first_bucket_of(shard, to, wanted.unit, op.now_second());
-  if (!fits(shard, target, wanted.amount)) return Outcome::amount_overflow;
-  if (target == 0) {
-    if (shard.free_buckets() == 0) return Outcome::too_busy;
-    target = add_bucket(op, shard, to, terms_of(wanted));
-    if (target == 0) return Outcome::too_busy;
-  }
-  if (source == target) return Outcome::ok;
-  Outcome outcome = take_out(op, {shard, source}, wanted.amount);
-  check(outcome == Outcome::ok, "the balance was looked at");
-  outcome = put_in(op, {shard, target}, wanted.amount);
-  check(outcome == Outcome::ok, "the sum was looked at");
-  tell_balance(shard, source);
   return Outcome::ok;
 }
 

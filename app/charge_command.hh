@@ -5,6 +5,9 @@
 //
 // Like a request, a command is looked at as a whole before its first write, answers with an
 // outcome, and its answer leaves when its effects are on disk.
+//
+// Refusals come in the order of ledger/outcome.hh, with one exception: that a pool has no room is
+// told last, since only what would be carried out needs any.
 #pragma once
 
 #include "app/charge.hh"
@@ -38,6 +41,17 @@ class Commander {
                          const ledger::Command& command);
   ledger::Outcome transfer(ledger::Shard& shard, ledger::Operation& op,
                            const ledger::Command& command);
+  ledger::Outcome refund_charge(ledger::Shard& shard, ledger::Operation& op,
+                                const ledger::Command& command);
+  ledger::Outcome set_payer(ledger::Shard& shard, ledger::Operation& op,
+                            const ledger::Command& command);
+  ledger::Outcome set_limit(ledger::Shard& shard, ledger::Operation& op,
+                            const ledger::Command& command);
+  ledger::Outcome send(ledger::Shard& shard, ledger::Operation& op, const ledger::Command& command);
+  ledger::Outcome receive(ledger::Shard& shard, ledger::Operation& op,
+                          const ledger::Command& command);
+  ledger::Outcome end_transfer(ledger::Shard& shard, ledger::Operation& op,
+                               const ledger::Command& command);
   ledger::Outcome drop_session(ledger::Shard& shard, ledger::Operation& op,
                                const rating::Image& image, const ledger::Command& command);
   ledger::Outcome order_session(const ledger::Shard& shard, const ledger::Command& command);

@@ -58,7 +58,7 @@ TEST(ChargeCommand, transfers_stay_in_their_shard) {
     account A plan prepaid balance 1.00EUR
     account B plan prepaid
     account C plan prepaid balance 1.00EUR shard 5
-    transfer A C 0.50EUR                         -> other_shard
+    transfer A C 0.50EUR                         -> other_shard    # has no number to be found by
     transfer A A 0.50EUR                         -> ok
     transfer A B 0.50EUR                         -> ok balance 0.50EUR
     transfer A B 0.50USD                         -> bucket_unknown

@@ -30,6 +30,8 @@ struct ChargePolicy {
     Amount below;
   };
   std::array<LowBalance, low_balances_max> low_balances{};
+  // Somebody is told when a bucket falls below one of these.
+  ledger::Thresholds thresholds;
 };
 
 struct ChargeContext {

@@ -6,6 +6,7 @@
 
 #include "app/account_counters.hh"
 #include "app/charge.hh"
+#include "app/purse.hh"
 #include "app/quota.hh"
 #include "base/check.hh"
 
@@ -31,10 +32,11 @@ Outcome event_quantity(const rating::Rule& rule, const ChargeService& service, Q
 Outcome refund_money(const ChargeContext& context, Unit currency, Amount amount) {
   if (!amount.is_positive()) return Outcome::amount_invalid;
   const ledger::Second now = context.op.now_second();
-  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
-    const ledger::Bucket& bucket = context.shard.bucket(at);
-    if (bucket.unit == currency && is_usable(bucket, now)) {
-      return refund(context.op, {context.shard, at}, amount);
+  for (const u32 purse : purses_of(context).all()) {
+    for (u32 at = context.shard.account(purse).first_bucket; at != 0;
+         at = context.shard.bucket(at).next) {
+      const ledger::Bucket& bucket = context.shard.bucket(at);
+      if (bucket.unit == currency && is_usable(bucket, now)) return refund_in(context, at, amount);
     }
   }
   return Outcome::bucket_unknown;
@@ -68,6 +70,8 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
   }
   const ServiceRule found = find_rule(context, service);
   plan.outcome = found.outcome;
+  // What comes back costs nothing.
+  if (is_refund && plan.outcome == Outcome::account_one_way) plan.outcome = Outcome::ok;
   plan.rule = found.rule;
   if (found.rule != nullptr) plan.currency = found.rule->currency;
   if (plan.outcome != Outcome::ok) return plan;
@@ -93,7 +97,7 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
 // no session remembers it: asked again, it is looked at again.
 Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) {
   const ChargeRequest& head = request.head();
-  const Outcome account = account_outcome(context.shard, context.account_index);
+  const Outcome account = account_outcome(context);
   if (account != Outcome::ok) return account;
   Outcome refusal = Outcome::ok;
   bool any_possible = false;

@@ -79,19 +79,28 @@ std::string check_holds(const ledger::ShardMemory& shard, u32 number) {
     ++owned;
     return true;
   };
-  const auto add_holds = [&](const ledger::Quota& quota) {
+  // What is held of a payer is held of the member's limit as well.
+  const auto add_hold = [&](u32 account, u32 bucket, i64 amount) {
+    held[bucket] += amount;
+    if (shard.buckets[bucket].account == account) return;
+    for (u32 at = shard.accounts[account].first_bucket; at != 0; at = shard.buckets[at].next) {
+      const bool is_limit = shard.buckets[at].state == ledger::BucketState::limit;
+      if (is_limit && shard.buckets[at].unit == shard.buckets[bucket].unit) held[at] += amount;
+    }
+  };
+  const auto add_holds = [&](u32 account, const ledger::Quota& quota) {
     for (u32 k = 0; k < quota.hold_count; ++k) {
-      held[quota.hold_bucket[k]] += quota.hold_amount[k].count;
+      add_hold(account, quota.hold_bucket[k], quota.hold_amount[k].count);
     }
   };
   for (u32 i = 1; i < header.sessions.used_end; ++i) {
     const ledger::Session& session = shard.sessions[i];
     if (session.state == ledger::SessionState::free) continue;
     if (session.state == ledger::SessionState::open) ++sessions_of[session.account];
-    if (session.quota_count != 0) add_holds(session.quota);
+    if (session.quota_count != 0) add_holds(session.account, session.quota);
     for (u32 at = session.first_extension; at != 0; at = shard.extensions[at].quota.next) {
       if (!own(at, i)) return why;
-      add_holds(shard.extensions[at].quota);
+      add_holds(session.account, shard.extensions[at].quota);
     }
     for (const ledger::Answer& answer : session.answers) {
       for (u32 at = answer.next; at != 0; at = shard.extensions[at].services.next) {
@@ -307,6 +316,10 @@ ledger::CommandAnswer ChargeRig::command(ledger::Command command) {
 
 void ChargeRig::wait(Duration time) {
   now = now + time;
+  housekeep();
+}
+
+void ChargeRig::housekeep() {
   // Each housekeeping looks at some of the shards.
   for (u32 i = 0; i < 2 * ledger::shard_count; ++i) {
     charge_->housekeep({.tsc = 0, .now = now});
@@ -332,6 +345,7 @@ void ChargeRig::restart() {
   replica_ = PageMemory(ledger::LedgerMemory::footprint(sizes_));
   ledger::LedgerMemory::format(replica_.data(), sizes_, 1);
   notes_.clear();
+  crossings_.clear();
   groups_taken_ = 0;
   take_groups();
   make_tiles();
@@ -361,6 +375,12 @@ void ChargeRig::note(Bytes entry, const ledger::EntryHeader& header) {
   const bool is_exact =
       ledger::for_each_part(header, entry, [&](const ledger::PartHeader& part, Bytes words) {
         if (part.pool != ledger::Pool::note) return;
+        if (part.index == static_cast<u32>(ledger::NoteKind::threshold)) {
+          const std::size_t count = words.size() / sizeof(ledger::ThresholdNote);
+          const std::size_t old = crossings_.size();
+          crossings_.resize(old + count);
+          std::memcpy(&crossings_[old], words.data(), count * sizeof(ledger::ThresholdNote));
+        }
         if (part.index != static_cast<u32>(ledger::NoteKind::charging_data)) return;
         ChargingNote& found = notes_.emplace_back();
         std::memcpy(&found.data, words.data(), sizeof found.data);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/charge_tile.hh"
@@ -85,6 +86,7 @@ class ChargeRig {
 
   // Time passes, timers run.
   void wait(Duration time);
+  void housekeep();
   void set_journal_full(bool is_full);
   // The tiles die, and the ledger is made anew from the journal alone.
   void restart();
@@ -96,7 +98,11 @@ class ChargeRig {
   ledger::LedgerMemory memory() const { return ledger::LedgerMemory(ledger_.data()); }
   const rating::Image& image() const { return image_; }
   const ChargeCounters& counters() const { return counters_; }
+  // What the journal tile wrote, group by group.
+  const std::vector<std::vector<u8>>& groups() const { return storage_.groups; }
   const std::vector<ChargingNote>& notes() const { return notes_; }
+  // Thresholds that were crossed since this was called last, as the journal has them.
+  std::vector<ledger::ThresholdNote> take_crossings() { return std::exchange(crossings_, {}); }
   ledger::Shard shard(u32 number) const { return ledger::Shard(memory(), number); }
 
  private:
@@ -130,6 +136,7 @@ class ChargeRig {
   LinkConsumer from_control_;
   rating::Image image_;
   std::vector<ChargingNote> notes_;
+  std::vector<ledger::ThresholdNote> crossings_;
   std::vector<ledger::CommandAnswer> command_answers_;
   std::string replay_fault_;
 };

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "diameter/avp_ids.hh"
+#include "ledger/audit.hh"
 #include "ledger/ledger.hh"
 
 namespace tollgate::app {
@@ -40,7 +41,7 @@ Amount amount_of(const std::string& text, Unit& unit) {
 }
 
 Duration time_of(const std::string& text) {
-  const std::size_t digits = text.find_first_not_of("0123456789");
+  const std::size_t digits = text.find_first_not_of("-0123456789");
   const std::string unit = digits == std::string::npos ? "s" : text.substr(digits);
   const i64 count = std::stoll(text);
   if (unit == "d") return Duration::seconds(count * 86'400);
@@ -123,7 +124,30 @@ ledger::AccountState state_of(const std::string& text) {
   if (text == "inactive") return ledger::AccountState::inactive;
   if (text == "suspended") return ledger::AccountState::suspended;
   if (text == "expired") return ledger::AccountState::expired;
+  if (text == "one_way") return ledger::AccountState::one_way;
   throw std::runtime_error("there is no state " + text);
+}
+
+ledger::CommandKind command_kind_of(const std::string& verb) {
+  using ledger::CommandKind;
+  constexpr std::pair<std::string_view, CommandKind> kinds[] = {
+      {"remove", CommandKind::remove_account},
+      {"set", CommandKind::set_account},
+      {"top-up", CommandKind::top_up},
+      {"adjust", CommandKind::adjust},
+      {"transfer", CommandKind::transfer},
+      {"refund", CommandKind::refund},
+      {"payer", CommandKind::set_payer},
+      {"allow", CommandKind::set_limit},
+      {"receive", CommandKind::transfer_receive},
+      {"settle", CommandKind::transfer_settle},
+      {"return", CommandKind::transfer_return},
+      {"forget", CommandKind::transfer_forget},
+  };
+  for (const auto& [name, kind] : kinds) {
+    if (name == verb) return kind;
+  }
+  throw std::runtime_error("what is '" + verb + "'?");
 }
 
 RequestKind kind_of(const std::string& word) {
@@ -194,6 +218,9 @@ std::string ChargeTable::tell(const std::string& line) {
   if (verb == "balance") return tell_balance(words);
   if (verb == "buckets") return tell_buckets(words);
   if (verb == "cdr") return tell_cdr(words);
+  if (verb == "audit") return tell_audit(words);
+  if (verb == "crossed") return tell_crossings();
+  if (verb == "clock") return rig_.now = rig_.now + time_of(words.at(1)), rig_.housekeep(), "";
   if (verb == "tariff") return rig_.load_tariff(std::string(SOURCE_ROOT) + "/" + words.at(1)), "";
   if (verb == "wait") return rig_.wait(time_of(words.at(1))), "";
   if (verb == "journal") return rig_.set_journal_full(words.at(1) == "full"), "";
@@ -487,26 +514,42 @@ std::string ChargeTable::tell_command(const Words& words) {
   }
   command.account = accounts_.at(words.at(1));
   command.shard = static_cast<u8>(command.account.shard());
+  command.kind = command_kind_of(verb);
   std::size_t at = 2;
-  if (verb == "remove") {
-    command.kind = ledger::CommandKind::remove_account;
-  } else if (verb == "set") {
-    command.kind = ledger::CommandKind::set_account;
+  if (command.kind == ledger::CommandKind::set_account) {
     Unit unit = Unit::none;
     if (words.at(2) == "plan") command.plan = rating::plan_id(words.at(3));
     if (words.at(2) == "state") command.state = state_of(words.at(3));
     if (words.at(2) == "limit") command.credit_limit = amount_of(words.at(3), unit).count;
-  } else {
-    command.kind = verb == "top-up"     ? ledger::CommandKind::top_up
-                   : verb == "adjust"   ? ledger::CommandKind::adjust
-                   : verb == "transfer" ? ledger::CommandKind::transfer
-                                        : throw std::runtime_error("what is '" + verb + "'?");
-    if (verb == "transfer") command.other_account = accounts_.at(words.at(at++));
+    if (words.at(2) == "valid") {
+      command.flags = ledger::command_flag::has_valid_until;
+      command.valid_until_s =
+          static_cast<ledger::Second>((rig_.now + time_of(words.at(3))).whole_seconds());
+    }
+    at = words.size();
+  }
+  if (verb == "transfer") command.other_account = accounts_.at(words.at(at++));
+  if (verb == "payer") {
+    if (words.at(at) != "none") command.other_account = accounts_.at(words.at(at));
+    ++at;
+  }
+  if (at < words.size() && words[at] != "id") {
     command.buckets[0] = read_bucket(words, at);
     command.bucket_count = 1;
   }
+  for (; at < words.size(); ++at) {
+    if (words[at] == "extend") {
+      command.flags = ledger::command_flag::extend;
+    } else if (words[at] == "id") {
+      command.idempotency_key = command.transfer_id = std::stoull(words.at(++at));
+    } else {
+      throw std::runtime_error("what is '" + words[at] + "'?");
+    }
+  }
   const ledger::CommandAnswer answer = rig_.command(command);
   std::string text(to_text(answer.outcome));
+  if (answer.is_repeated != 0) text += " again";
+  if (answer.is_in_transit != 0) text += " in transit";
   if (answer.unit == Unit::none) return text;
   return text + " balance " + to_text(answer.balance, answer.unit);
 }
@@ -518,7 +561,7 @@ std::string ChargeTable::tell_balance(const Words& words) {
   Amount used;
   const ledger::LedgerView view(rig_.memory());
   view.for_each_bucket_of(accounts_.at(words.at(1)), [&](const ledger::Bucket& bucket) {
-    if (bucket.unit != unit) return;
+    if (bucket.unit != unit || bucket.state != ledger::BucketState::open) return;
     free.count += bucket.balance.count;
     held.count += bucket.reserved.count;
     used.count += bucket.consumed.count;
@@ -536,8 +579,37 @@ std::string ChargeTable::tell_buckets(const Words& words) {
                         to_decimal(bucket.balance, bucket.unit),
                         to_decimal(bucket.reserved, bucket.unit),
                         to_decimal(bucket.consumed, bucket.unit), unit_name(bucket.unit));
+    if (bucket.state == ledger::BucketState::in_transit) text += "(sent)";
+    if (bucket.state == ledger::BucketState::received) text += "(received)";
+    if (bucket.state == ledger::BucketState::limit) text += "(limit)";
   });
   return text;
+}
+
+// What the whole ledger has of a unit.
+std::string ChargeTable::tell_audit(const Words& words) {
+  const Unit unit = unit_from_name(words.at(1));
+  const ledger::AuditReport report = ledger::audit(ledger::LedgerView(rig_.memory()), rig_.now);
+  for (const ledger::AuditUnit& sum : report.units) {
+    if (sum.unit != unit) continue;
+    const auto decimal = [&](i128 count) { return to_decimal({static_cast<i64>(count)}, unit); };
+    std::string text = fmt::format("in {} free {} held {} used {} expired {}", decimal(sum.put_in),
+                                   decimal(sum.balance), decimal(sum.reserved),
+                                   decimal(sum.consumed), decimal(sum.expired));
+    if (sum.in_transit != 0) text += " moving " + decimal(sum.in_transit);
+    return text;
+  }
+  return "nothing";
+}
+
+std::string ChargeTable::tell_crossings() {
+  std::string text;
+  for (const ledger::ThresholdNote& note : rig_.take_crossings()) {
+    text += fmt::format("{}account {} below {}: {} to {}", text.empty() ? "" : " and ",
+                        note.account_id, to_text(note.threshold, note.unit),
+                        to_decimal(note.before, note.unit), to_decimal(note.after, note.unit));
+  }
+  return text.empty() ? "none" : text;
 }
 
 std::string ChargeTable::tell_cdr(const Words& words) {

@@ -16,8 +16,10 @@
 // A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS` or `ask any`, `used
 // UNITS`, `in UNITS`, `out UNITS`, `final`. `ask` and `used` in front of any service are units at
 // command level. `#N` gives a request its number; without it they count up. `as B` sends a request
-// under the name of another account. Other lines: top-up, adjust, transfer, remove, set, drop,
-// buckets, wait TIME, journal full|ready, restart, show validity|threshold|none.
+// under the name of another account. Other lines: top-up, adjust, refund, transfer, remove, set,
+// drop, payer and allow (of members), buckets, audit UNIT, crossed (thresholds), wait TIME, clock
+// TIME (a jump, also back), journal full|ready, restart, show validity|threshold|none. The steps of
+// a transfer between shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
 //
 // `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
 // session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.
@@ -68,6 +70,8 @@ class ChargeTable {
   std::string tell_balance(const Words& words);
   std::string tell_buckets(const Words& words);
   std::string tell_cdr(const Words& words);
+  std::string tell_audit(const Words& words);
+  std::string tell_crossings();
   std::string send(const std::string& key, std::vector<u64> frame);
   std::vector<u8> encode(const std::vector<u64>& frame, const AnswerFrame& answer);
   std::string text_of(Bytes answer) const;

@@ -192,7 +192,7 @@ TEST(ChargeTable, a_suspended_account_pays_for_what_it_used) {
     terminate S1 rg 10 used 1KiB                 -> 2001                    # 1025 KiB: 11 blocks
     balance A EUR                                -> free 0.89 held 0.00 used 0.11
     account B plan prepaid balance 1.00EUR state inactive
-    initial S3 B data rg 10 ask 1MiB             -> 4010
+    initial S3 B data rg 10 ask 1MiB             -> 2001 grant 1MiB        # its first use
     initial S4 Nobody data rg 10 ask 1MiB        -> 5030
   )");
 }

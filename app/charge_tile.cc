@@ -15,7 +15,8 @@ using ledger::Shard;
 // of every bucket that the account may have (what was used is taken wherever it is); and for each
 // service its quota and its parts of the answer. A TERMINATION lets go of all quotas of its
 // session, whichever of them it speaks of, and tells of them.
-constexpr u64 entry_bytes_base = 1024 + 32 * ledger::buckets_per_account_max;
+constexpr u64 crossings_bytes = 8 + sizeof(ledger::ThresholdNote) * ledger::Crossings::count_max;
+constexpr u64 entry_bytes_base = 1024 + crossings_bytes + 2 * 32 * ledger::buckets_per_account_max;
 constexpr u64 entry_bytes_per_service = 420;
 constexpr u64 entry_bytes_of_end = 200 * ledger::quotas_per_session_max;
 static_assert(entry_bytes_base + entry_bytes_per_service * ledger::services_per_request_max <=
@@ -33,7 +34,7 @@ u64 entry_bytes_bound(const ChargeRequest& request) {
 // Of a command: an account with all its buckets; one that ends a session as much as any request.
 u64 entry_bytes_bound(const ledger::Command& command) {
   if (command.kind == ledger::CommandKind::drop_session) return ledger::entry_bytes_max;
-  return 1024 + 2 * sizeof(ledger::Bucket) * ledger::buckets_per_account_max;
+  return 1024 + crossings_bytes + 2 * sizeof(ledger::Bucket) * ledger::buckets_per_account_max;
 }
 
 constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
@@ -162,7 +163,9 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
       continue;
     }
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
+    op.watch(options_.policy.thresholds);
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
+    counters_.thresholds_crossed += op.crossing_count();
   }
   burst_.commit();
   link.release();
@@ -227,7 +230,9 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
     }
     Shard& owner = shard(command.shard);
     Operation op(burst_, owner.number(), owner.header(), turn.now);
+    op.watch(options_.policy.thresholds);
     commander_.carry_out(owner, op, tariff_.image(), command, journal_has_room());
+    counters_.thresholds_crossed += op.crossing_count();
     ++counters_.commands;
     ++work;
   }

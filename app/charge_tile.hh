@@ -48,6 +48,7 @@ inline constexpr CounterName charge_counter_names[] = {
     {"refused_too_busy", "requests refused because a pool of records is full"},
     {"bursts", "bursts with work in them"},
     {"sweeps_dropped", "sessions of restarted clients that are left to their timers, for no room"},
+    {"thresholds_crossed", "buckets that fell below a threshold"},
 };
 static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
 

@@ -253,6 +253,20 @@ void read_topology(TomlReader& reader, Config& config) {
   check_tiles(reader, config);
 }
 
+void read_thresholds(TomlReader& reader, ledger::Thresholds& thresholds) {
+  reader.each_text("charging", "thresholds", [&](const std::string& text, const toml::node& node) {
+    ledger::Threshold threshold;
+    const std::string why = parse_amount(text, threshold.below, threshold.unit);
+    if (!why.empty()) {
+      reader.mistake(node, fmt::format("[charging] thresholds: '{}': {}", text, why));
+    } else if (thresholds.count == ledger::Thresholds::count_max) {
+      reader.mistake(node, "[charging] thresholds: expected at most eight amounts");
+    } else {
+      thresholds.all[thresholds.count++] = threshold;
+    }
+  });
+}
+
 void read_charging(TomlReader& reader, Config& config) {
   reader.duration("charging", "session_silence_seconds", {1, 31'536'000}, Duration::seconds(1),
                   config.charging.session_silence_max);
@@ -260,6 +274,7 @@ void read_charging(TomlReader& reader, Config& config) {
                   config.charging.closed_linger);
   reader.number("charging", "validity_jitter_percent", {0, 50},
                 config.charging.validity_jitter_percent);
+  read_thresholds(reader, config.charging.thresholds);
   u32 count = 0;
   reader.each_text("charging", "low_balance", [&](const std::string& text, const toml::node& node) {
     ChargePolicy::LowBalance low;

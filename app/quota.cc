@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "app/account_counters.hh"
+#include "app/purse.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "rating/stretch.hh"
@@ -110,25 +111,48 @@ struct HeldBuckets {
   }
 };
 
+// What a member may still take of its payer's unit, beside what was found already.
+Amount allowance_left(const ChargeContext& context, u32 index, const Payers& payers) {
+  const Unit unit = context.shard.bucket(index).unit;
+  Amount left = member_allowance(context, unit);
+  for (u32 i = 0; i < payers.count && left < Amount::max(); ++i) {
+    const Payer& payer = payers.payer[i];
+    if (!is_payers(context, payer.bucket)) continue;
+    if (context.shard.bucket(payer.bucket).unit != unit) continue;
+    if (!subtract(left, payer.available, left)) return {};
+  }
+  return left;
+}
+
+// The bucket can pay so much, or what a member's limit leaves of it.
+void offer(const ChargeContext& context, u32 index, u32 source_number, Amount available,
+           Payers& payers) {
+  if (payers.count >= Payers::payers_max) return;
+  if (is_payers(context, index)) {
+    const Amount left = allowance_left(context, index, payers);
+    if (left < available) available = left;
+  }
+  if (!available.is_positive()) return;
+  Amount sum;
+  if (!add(payers.available[source_number], available, sum)) return;
+  payers.available[source_number] = sum;
+  payers.payer[payers.count++] = {.bucket = index, .source = source_number, .available = available};
+}
+
 // Looks at one bucket for one source. Money may go below zero as far as the credit limit says, in
 // the last bucket of that currency only.
 void consider(const ChargeContext& context, u32 index, u32 source_number, Payers& payers) {
   const Bucket& bucket = context.shard.bucket(index);
-  if (payers.count >= Payers::payers_max) return;
-  if (!bucket.balance.is_positive()) return;
-  Amount sum;
-  if (!add(payers.available[source_number], bucket.balance, sum)) return;
-  payers.available[source_number] = sum;
-  payers.payer[payers.count++] = {
-      .bucket = index, .source = source_number, .available = bucket.balance};
+  offer(context, index, source_number, bucket.balance, payers);
 }
 
 // The credit limit extends the last money bucket, and counts from zero: a debt eats it up.
 void extend_by_credit(const ChargeContext& context, u32 source_number, u32 payers_wanted,
                       Payers& payers) {
-  const i64 limit = context.account().credit_limit;
-  if (limit == 0 || payers.last_money == 0) return;
+  if (payers.last_money == 0) return;
   const Bucket& last = context.shard.bucket(payers.last_money);
+  const i64 limit = context.shard.account(last.account).credit_limit;
+  if (limit == 0) return;
   const i64 debt = last.balance.is_negative() ? last.balance.count : 0;
   const Amount credit{limit + debt};
   if (!credit.is_positive()) return;
@@ -136,32 +160,48 @@ void extend_by_credit(const ChargeContext& context, u32 source_number, u32 payer
     payers.is_cut = true;
     return;
   }
-  Amount sum;
-  if (!add(payers.available[source_number], credit, sum)) return;
-  payers.available[source_number] = sum;
-  payers.payer[payers.count++] = {
-      .bucket = payers.last_money, .source = source_number, .available = credit};
+  offer(context, payers.last_money, source_number, credit, payers);
+}
+
+// One purse for one source.
+struct Look {
+  const rating::PaymentSource& source;
+  u32 number;  // of the source
+  u32 purse;
+  u32 payers_wanted;
+};
+void find_payers_in(const ChargeContext& context, const Look& look, const HeldBuckets& held,
+                    Payers& payers) {
+  const Second now = context.op.now_second();
+  bool has_money = false;
+  for (u32 at = context.shard.account(look.purse).first_bucket; at != 0;
+       at = context.shard.bucket(at).next) {
+    const Bucket& bucket = context.shard.bucket(at);
+    if (bucket.unit != look.source.unit) continue;
+    if (!is_usable(bucket, now) && !held.has(at)) continue;
+    if (look.source.is_money()) {
+      payers.last_money = at;
+      has_money = true;
+    }
+    if (payers.count < look.payers_wanted) {
+      consider(context, at, look.number, payers);
+    } else if (bucket.balance.is_positive()) {
+      payers.is_cut = true;
+    }
+  }
+  if (has_money) extend_by_credit(context, look.number, look.payers_wanted, payers);
 }
 
 // `payers_wanted` bounds how many buckets a grant may lean on.
 Payers find_payers(const ChargeContext& context, const rating::Rule& rule, u32 payers_wanted,
                    const HeldBuckets& held = {}) {
   Payers payers;
-  const Second now = context.op.now_second();
+  const Purses purses = purses_of(context);
   u32 number = 0;
   for (const rating::PaymentSource& source : rule.sources()) {
-    for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
-      const Bucket& bucket = context.shard.bucket(at);
-      if (bucket.unit != source.unit) continue;
-      if (!is_usable(bucket, now) && !held.has(at)) continue;
-      if (source.is_money()) payers.last_money = at;
-      if (payers.count < payers_wanted) {
-        consider(context, at, number, payers);
-      } else if (bucket.balance.is_positive()) {
-        payers.is_cut = true;
-      }
+    for (const u32 purse : purses.all()) {
+      find_payers_in(context, {source, number, purse, payers_wanted}, held, payers);
     }
-    if (source.is_money()) extend_by_credit(context, number, payers_wanted, payers);
     ++number;
   }
   return payers;
@@ -202,9 +242,8 @@ Outcome debit_coverage(const ChargeContext& context, const rating::Rule& rule, c
       counted.money.count += cost.count;
     }
     if (cost.is_zero()) continue;
-    const Outcome outcome = take_from(payers, i, cost, [&](u32 bucket, Amount part) {
-      return debit(context.op, {context.shard, bucket}, part);
-    });
+    const Outcome outcome = take_from(
+        payers, i, cost, [&](u32 bucket, Amount part) { return debit_in(context, bucket, part); });
     if (outcome != Outcome::ok) return outcome;
     remember_cost(rule, rule.source[i], cost, quota);
   }
@@ -238,7 +277,7 @@ Outcome price_overrun(const rating::Rule& rule, const Payers& payers,
 
 Outcome debit_overrun(const ChargeContext& context, const rating::Rule& rule, const Payers& payers,
                       const Overrun& overrun, Quantity missing, Quota& quota) {
-  const Outcome outcome = debit(context.op, {context.shard, payers.last_money}, overrun.cost);
+  const Outcome outcome = debit_in(context, payers.last_money, overrun.cost);
   if (outcome != Outcome::ok) return outcome;
   const rating::PaymentSource& source = rule.source[overrun.source];
   remember_cost(rule, source, overrun.cost, quota);
@@ -341,7 +380,7 @@ Outcome hold_coverage(const ChargeContext& context, const rating::Rule& rule, co
     if (coverage.charge[i].cost.is_zero()) continue;
     const Outcome outcome =
         take_from(payers, i, coverage.charge[i].cost, [&](u32 bucket, Amount part) {
-          const Outcome held = hold(context.op, {context.shard, bucket}, part);
+          const Outcome held = hold_in(context, bucket, part);
           if (held == Outcome::ok) add_hold(bucket, part, quota);
           return held;
         });
@@ -445,7 +484,12 @@ ServiceRule find_rule(const ChargeContext& context, const ChargeService& service
     return {.outcome = Outcome::rating_failed};
   }
   ServiceRule found{.rule = match.rule, .since = match.since, .until = match.until};
-  if (found.rule->verdict == rating::Verdict::barred) found.outcome = Outcome::service_barred;
+  if (found.rule->verdict == rating::Verdict::barred) {
+    found.outcome = Outcome::service_barred;
+  } else if (found.rule->verdict == rating::Verdict::charged &&
+             context.account().state == ledger::AccountState::one_way) {
+    found.outcome = Outcome::account_one_way;
+  }
   return found;
 }
 
@@ -519,8 +563,7 @@ void change_quota(const ChargeContext& context, const QuotaPlace& place) {
 
 void release_holds(const ChargeContext& context, Quota& quota) {
   for (u32 i = 0; i < quota.hold_count; ++i) {
-    const Outcome outcome =
-        release(context.op, {context.shard, quota.hold_bucket[i]}, quota.hold_amount[i]);
+    const Outcome outcome = release_in(context, quota.hold_bucket[i], quota.hold_amount[i]);
     check(outcome == Outcome::ok, "what was held fits back");
     quota.hold_bucket[i] = 0;
     quota.hold_amount[i] = {};
@@ -668,11 +711,21 @@ bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity
 Amount money_left(const ChargeContext& context, Unit currency) {
   Amount sum;
   const Second now = context.op.now_second();
-  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
-    const Bucket& bucket = context.shard.bucket(at);
-    if (bucket.unit != currency || !is_usable(bucket, now)) continue;
+  for (const u32 purse : purses_of(context).all()) {
+    Amount of_purse;
+    for (u32 at = context.shard.account(purse).first_bucket; at != 0;
+         at = context.shard.bucket(at).next) {
+      const Bucket& bucket = context.shard.bucket(at);
+      if (bucket.unit != currency || !is_usable(bucket, now)) continue;
+      Amount next;
+      if (add(of_purse, bucket.balance, next)) of_purse = next;
+    }
+    if (purse != context.account_index) {
+      const Amount allowance = member_allowance(context, currency);
+      if (allowance < of_purse) of_purse = allowance;
+    }
     Amount next;
-    if (add(sum, bucket.balance, next)) sum = next;
+    if (add(sum, of_purse, next)) sum = next;
   }
   return sum;
 }

@@ -134,6 +134,7 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::account_suspended:
     case Outcome::account_expired:
     case Outcome::service_barred:
+    case Outcome::account_one_way:
       return ResultCode::end_user_service_denied;
     case Outcome::rating_failed:
     case Outcome::unit_mismatch:
@@ -151,6 +152,9 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::account_has_sessions:
     case Outcome::too_many_identities:
     case Outcome::other_shard:
+    case Outcome::transfer_pending:
+    case Outcome::account_has_members:
+    case Outcome::refund_too_large:
       break;  // of commands: no request ends so
   }
   return ResultCode::unable_to_comply;

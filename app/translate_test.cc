@@ -30,6 +30,7 @@ TEST(Translate, every_outcome_has_its_result_code) {
       {Outcome::account_suspended, 4010},
       {Outcome::account_expired, 4010},
       {Outcome::service_barred, 4010},
+      {Outcome::account_one_way, 4010},
       {Outcome::rating_failed, 5031},
       {Outcome::unit_mismatch, 5031},
       {Outcome::amount_invalid, 5031},
@@ -42,6 +43,9 @@ TEST(Translate, every_outcome_has_its_result_code) {
       {Outcome::account_has_sessions, 5012},
       {Outcome::too_many_identities, 5012},
       {Outcome::other_shard, 5012},
+      {Outcome::transfer_pending, 5012},
+      {Outcome::account_has_members, 5012},
+      {Outcome::refund_too_large, 5012},
   };
   for (const ledger::OutcomeRow& row : ledger::outcome_table) {
     ASSERT_TRUE(codes.contains(row.outcome)) << row.name;

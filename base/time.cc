@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/check.hh"
+#include "base/clock_slew.hh"
 
 namespace tollgate {
 namespace {
@@ -47,8 +48,12 @@ Clock::Clock() {
 }
 
 void Clock::resync() {
-  base_tsc_ = read_tsc();
-  base_ = Instant{kernel_ns(CLOCK_REALTIME)};
+  const bool is_first = base_tsc_ == 0;
+  const u64 tsc = read_tsc();
+  const Instant kernel{kernel_ns(CLOCK_REALTIME)};
+  const Instant mine = at_tsc(tsc);
+  base_ = is_first ? kernel : slew(mine, kernel, mine - base_);
+  base_tsc_ = tsc;
 }
 
 Duration Clock::ticks_to_duration(u64 ticks) const {

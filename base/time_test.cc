@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
+#include "base/clock_slew.hh"
+
 namespace tollgate {
 namespace {
 
@@ -37,6 +39,32 @@ TEST(TimeTest, ClockFollowsTheKernel) {
   const Instant kernel{i64{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec};
   EXPECT_LT(std::abs((clock.now() - kernel).ns), 1'000'000'000);
   EXPECT_GE(clock.at_tsc(read_tsc()), clock.at_tsc(read_tsc() - 1'000'000));
+}
+
+// A second of real time at a time, the kernel's clock being off by so much at first.
+Instant after_seconds(i64 seconds, Duration off) {
+  Instant mine = Instant::from_seconds(1'000'000);
+  Instant kernel = mine + off;
+  for (i64 i = 0; i < seconds; ++i) {
+    const Duration second = Duration::seconds(1);
+    mine = mine + second;
+    kernel = kernel + second;
+    const Instant before = mine;
+    mine = slew(mine, kernel, second);
+    EXPECT_LE((before - mine).ns, Duration::seconds(2).ns);
+  }
+  return mine;
+}
+
+TEST(TimeTest, AJumpOfTheClockIsFollowedSlowly) {
+  const Instant begin = Instant::from_seconds(1'000'000);
+  EXPECT_EQ(after_seconds(1, Duration::seconds(1)), begin + Duration::seconds(2));
+  EXPECT_EQ(after_seconds(1, Duration::seconds(-2)), begin - Duration::seconds(1));
+  EXPECT_EQ(after_seconds(10, Duration::seconds(3600)), begin + Duration::seconds(11));
+  EXPECT_EQ(after_seconds(10, Duration::seconds(-3600)), begin + Duration::seconds(9));
+  // Ten hours later the two agree.
+  EXPECT_EQ(after_seconds(36'000, Duration::seconds(3600)), begin + Duration::seconds(39'600));
+  EXPECT_EQ(after_seconds(36'000, Duration::seconds(-3600)), begin + Duration::seconds(32'400));
 }
 
 }  // namespace

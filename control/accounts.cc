@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <array>
 
+#include "control/balances.hh"
+#include "ledger/balance.hh"
+
 namespace tollgate::control {
 namespace {
 
@@ -16,12 +19,25 @@ constexpr u64 list_rows_max = 1000;
 
 ledger::AccountState parse_state(const std::string& text) {
   for (const auto state : {ledger::AccountState::active, ledger::AccountState::inactive,
-                           ledger::AccountState::suspended, ledger::AccountState::expired}) {
+                           ledger::AccountState::suspended, ledger::AccountState::expired,
+                           ledger::AccountState::one_way}) {
     if (to_text(state) == text) return state;
   }
   throw Refused(
       refusal::bad_request,
-      fmt::format("'{}' is no state: expected active, inactive, suspended or expired", text));
+      fmt::format("'{}' is no state: expected active, inactive, one_way, suspended or expired",
+                  text));
+}
+
+// "30d" from now, a time as in RFC 3339, or "never".
+ledger::Second parse_end(const std::string& text, Instant now) {
+  if (text == "never") return 0;
+  Instant end;
+  if (!parse_rfc3339(text, end)) end = now + parse_period(text);
+  if (end.whole_seconds() <= 0 || end.whole_seconds() > UINT32_MAX) {
+    throw Refused(refusal::bad_request, fmt::format("'{}' is no time up to the year 2106", text));
+  }
+  return static_cast<ledger::Second>(end.whole_seconds());
 }
 
 std::vector<std::string> texts_of(const std::vector<IdentityRow>& identities) {
@@ -115,8 +131,15 @@ void Accounts::add(const Json& args, const Reply& reply) {
                   fmt::format("there is an account '{}' already", account.row.name));
   }
   for (const IdentityRow& identity : account.identities) refuse_taken(store, identity);
+  const bool has_payer = arguments.has("payer");
+  AccountRow payer;
+  if (has_payer) payer = find_account(store, arguments.text("payer"));
+  account.payer = arguments.text_or("payer", "");
+  account.command.valid_until_s =
+      arguments.has("valid_until") ? parse_end(arguments.text("valid_until"), now) : 0;
+  if (arguments.has("state")) account.command.state = parse_state(arguments.text("state"));
   Transaction transaction(store.database());
-  set_account_id(account, store.take_account_ids(1));
+  set_account_id(account, has_payer ? take_id_beside(payer) : store.take_account_ids(1));
   store.insert_pending(account.row, account.identities);
   transaction.commit();
   context_.channel.submit(account.command, now, [this, account, reply](const auto& answer) {
@@ -155,6 +178,14 @@ void Accounts::created(const NewAccount& account,
   }
   AccountRow row = account.row;
   row.place = answer->account;
+  if (!account.payer.empty()) {
+    row.status = AccountStatus::active;
+    try {
+      return set_payer(row, Json{{"who", row.name}, {"payer", account.payer}}, reply);
+    } catch (const Refused& refused) {
+      return reply.refuse(refused);
+    }
+  }
   reply.ok(describe(row));
 }
 
@@ -174,7 +205,19 @@ Json Accounts::describe(const AccountRow& account) {
                                 account.name));
     }
   }
-  told["state"] = to_text(record.state);
+  const auto now_s = static_cast<ledger::Second>(context_.clock.now().whole_seconds());
+  told["state"] = to_text(state_at(record, now_s));
+  told["valid_until"] = nullptr;
+  if (record.valid_until_s != 0) {
+    told["valid_until"] = to_rfc3339(Instant::from_seconds(record.valid_until_s));
+  }
+  told["payer"] = nullptr;
+  ledger::Account payer;
+  if (record.payer != 0 && context_.appliance.ledger().read(
+                               ledger::AccountRef::make(place.shard(), record.payer), payer)) {
+    const auto row = context_.store.account_by_id(payer.id);
+    told["payer"] = row ? Json(row->name) : Json(payer.id);
+  }
   told["buckets"] = describe_buckets(context_.appliance.ledger(), place);
   told["open_sessions"] = record.open_sessions;
   const rating::Plan* plan = context_.tariffs.find_plan(account.plan);
@@ -226,8 +269,14 @@ CommandBook::Finished Accounts::tell(const AccountRow& account, const Reply& rep
 void Accounts::set(const Json& args, const Reply& reply) {
   const AccountRow account = find_account(context_.store, Arguments(args).text("who"));
   const bool has_identities = args.contains("add") || args.contains("remove");
-  const bool has_others =
-      args.contains("plan") || args.contains("state") || args.contains("credit_limit");
+  const bool has_others = args.contains("plan") || args.contains("state") ||
+                          args.contains("credit_limit") || args.contains("valid_until");
+  if (args.contains("payer")) {
+    if (has_identities || has_others) {
+      throw Refused(refusal::bad_request, "a payer is set by a command of its own");
+    }
+    return set_payer(account, args, reply);
+  }
   if (!has_identities && !has_others) throw Refused(refusal::bad_request, "nothing to set");
   if (has_others) check_settings(args);  // before anything is changed
   if (!has_identities) return set_account(account, args, reply);
@@ -247,6 +296,9 @@ void Accounts::check_settings(const Json& args) const {
     throw Refused(refusal::not_there, fmt::format("the tariff has no plan '{}': see tariff list",
                                                   arguments.text("plan")));
   }
+  if (arguments.has("valid_until")) {
+    static_cast<void>(parse_end(arguments.text("valid_until"), context_.clock.now()));
+  }
   if (!arguments.has("credit_limit")) return;
   Amount limit;
   Unit unit = Unit::none;
@@ -259,8 +311,16 @@ void Accounts::check_settings(const Json& args) const {
 
 void Accounts::set_account(const AccountRow& account, const Json& args, const Reply& reply) {
   const Arguments arguments(args);
-  CommandBook::Order order{.kind = "set", .account = account, .detail = Json::object()};
+  CommandBook::Order order{.kind = "set",
+                           .account = account,
+                           .detail = Json::object(),
+                           .client_key = arguments.text_or("key", "")};
   order.command.kind = ledger::CommandKind::set_account;
+  if (arguments.has("valid_until")) {
+    order.detail["valid_until"] = arguments.text("valid_until");
+    order.command.flags = ledger::command_flag::has_valid_until;
+    order.command.valid_until_s = parse_end(arguments.text("valid_until"), context_.clock.now());
+  }
   if (arguments.has("plan")) {
     order.detail["plan"] = arguments.text("plan");
     order.command.plan = rating::plan_id(arguments.text("plan"));
@@ -280,12 +340,38 @@ void Accounts::set_account(const AccountRow& account, const Json& args, const Re
   book_.carry_out(std::move(order), tell(account, reply));
 }
 
+// Members and payers lie in one shard, which is where an account is made: see account.add.
+void Accounts::set_payer(const AccountRow& account, const Json& args, const Reply& reply) {
+  const std::string name = Arguments(args).text("payer");
+  CommandBook::Order order = make_order("set_payer", account, args);
+  order.command.kind = ledger::CommandKind::set_payer;
+  if (name != "none") {
+    const AccountRow payer = find_account(context_.store, name);
+    order.command.other_account = payer.place;
+    order.command.other_account_id = payer.id;
+  }
+  book_.carry_out(std::move(order), tell(account, reply));
+}
+
+// A number whose account lies in the shard of `other`.
+u64 Accounts::take_id_beside(const AccountRow& other) {
+  for (;;) {
+    const u64 id = context_.store.take_account_ids(1);
+    if (shard_of_account(id) == other.place.shard()) return id;
+  }
+}
+
 void Accounts::set_identities(const AccountRow& account, const Json& args, const Reply& reply,
                               const std::function<void()>& then) {
   const Arguments arguments(args);
   const std::vector<IdentityRow> added = parse_identities(arguments.texts("add"));
   const std::vector<IdentityRow> removed = parse_identities(arguments.texts("remove"));
-  for (const IdentityRow& identity : added) refuse_taken(context_.store, identity);
+  const std::string client_key = arguments.text_or("key", "");
+  const bool is_repeated =
+      !client_key.empty() && context_.store.command_by_client_key(client_key + "/identities");
+  for (const IdentityRow& identity : added) {
+    if (!is_repeated) refuse_taken(context_.store, identity);
+  }
   std::vector<IdentityRow> wanted;
   std::size_t removed_count = 0;
   for (const IdentityRow& has : context_.store.identities(account.id)) {
@@ -294,18 +380,22 @@ void Accounts::set_identities(const AccountRow& account, const Json& args, const
     if (is_removed) ++removed_count;
     if (!is_removed) wanted.push_back(has);
   }
-  if (removed_count != removed.size()) {
+  if (removed_count != removed.size() && !is_repeated) {
     throw Refused(refusal::not_there, "the account does not have an identity that is to go");
   }
-  wanted.insert(wanted.end(), added.begin(), added.end());
+  // What was done before is not done again: the book has its outcome.
+  if (!is_repeated) wanted.insert(wanted.end(), added.begin(), added.end());
   if (wanted.size() > ledger::identities_per_account_max) {
     throw refused_by_ledger(ledger::Outcome::too_many_identities);
   }
-  if (wanted.empty()) throw Refused(refusal::bad_request, "an account keeps at least one identity");
+  if (wanted.empty() && !is_repeated)
+    throw Refused(refusal::bad_request, "an account keeps at least one identity");
   CommandBook::Order order{
       .kind = "set_identities",
       .account = account,
       .detail = Json{{"added", texts_of(added)}, {"removed", texts_of(removed)}}};
+  // The rest of the command has the key itself.
+  if (!client_key.empty()) order.client_key = client_key + "/identities";
   order.command.kind = ledger::CommandKind::set_identities;
   set_keys(order.command, wanted);
   const auto finished = [reply, then](const Json& answer) {
@@ -326,10 +416,23 @@ void Accounts::set_identities(const AccountRow& account, const Json& args, const
 
 void Accounts::remove(const Json& args, const Reply& reply) {
   const AccountRow account = find_account(context_.store, Arguments(args).text("who"));
+  refuse_payer(account);
   CommandBook::Order order{
       .kind = "remove", .account = account, .detail = Json{{"account", account.name}}};
   order.command.kind = ledger::CommandKind::remove_account;
   book_.carry_out(std::move(order), tell(account, reply));
+}
+
+// One that pays for others is not removed. All commands go through here, so what the ledger shows
+// is what will be when this one arrives, but for a payer that is being set at this very moment.
+void Accounts::refuse_payer(const AccountRow& account) const {
+  const u32 shard = account.place.shard();
+  bool pays = false;
+  context_.appliance.ledger().for_each_account(
+      shard, [&](ledger::AccountRef, const ledger::Account& other) {
+        pays = pays || other.payer == account.place.index();
+      });
+  if (pays) throw refused_by_ledger(ledger::Outcome::account_has_members);
 }
 
 void refuse_command(std::string_view outcome, const Reply& reply) {

@@ -18,6 +18,7 @@ struct NewAccount {
   AccountRow row;
   std::vector<IdentityRow> identities;
   ledger::Command command;
+  std::string payer;  // a name; empty: it pays for itself
 };
 
 class Accounts {
@@ -39,6 +40,9 @@ class Accounts {
   void set_identities(const AccountRow& account, const Json& args, const Reply& reply,
                       const std::function<void()>& then);
   void set_account(const AccountRow& account, const Json& args, const Reply& reply);
+  void set_payer(const AccountRow& account, const Json& args, const Reply& reply);
+  u64 take_id_beside(const AccountRow& other);
+  void refuse_payer(const AccountRow& account) const;
   void check_settings(const Json& args) const;
   Json describe(const AccountRow& account);
   // Sends back what a command came to.

@@ -119,13 +119,22 @@ u32 shard_of_account(u64 account_id) {
 Json describe_buckets(const ledger::LedgerView& ledger, ledger::AccountRef account) {
   Json all = Json::array();
   ledger.for_each_bucket_of(account, [&](const ledger::Bucket& bucket) {
-    if (bucket.state != ledger::BucketState::open) return;
+    const bool is_open = bucket.state == ledger::BucketState::open;
+    const bool is_limit = bucket.state == ledger::BucketState::limit;
+    const bool is_moving = bucket.state == ledger::BucketState::in_transit;
+    if (!is_open && !is_limit && !is_moving) return;
     Json one{{"unit", unit_name(bucket.unit)},
              {"balance", to_decimal(bucket.balance, bucket.unit)},
              {"reserved", to_decimal(bucket.reserved, bucket.unit)},
              {"consumed", to_decimal(bucket.consumed, bucket.unit)},
              {"expires", nullptr},
              {"priority", bucket.priority}};
+    if (is_limit) one["kind"] = "limit";
+    if (is_moving) {
+      one["kind"] = "in_transit";
+      all.push_back(std::move(one));
+      return;  // it has the transfer's number where others have their validity
+    }
     if (bucket.expires_s != 0) one["expires"] = second_text(bucket.expires_s);
     if (bucket.valid_from_s != 0) one["valid_from"] = second_text(bucket.valid_from_s);
     all.push_back(std::move(one));
@@ -170,6 +179,8 @@ std::string_view to_text(ledger::AccountState state) {
       return "suspended";
     case ledger::AccountState::expired:
       return "expired";
+    case ledger::AccountState::one_way:
+      return "one_way";
     case ledger::AccountState::free:
       break;
   }

@@ -10,11 +10,9 @@
 #include "control/accounts.hh"
 
 namespace tollgate::control {
-namespace {
-
-constexpr std::size_t key_bytes_max = 128;
 
 CommandBook::Order make_order(std::string_view kind, const AccountRow& account, const Json& args) {
+  constexpr std::size_t key_bytes_max = 128;
   const std::string key = Arguments(args).text_or("key", "");
   if (key.size() > key_bytes_max) {
     throw Refused(refusal::bad_request,
@@ -28,6 +26,8 @@ CommandBook::Order make_order(std::string_view kind, const AccountRow& account, 
           .detail = std::move(detail),
           .client_key = key};
 }
+
+namespace {
 
 CommandBook::Finished tell_balance(const AccountRow& account, const Reply& reply) {
   return [account, reply](const Json& answer) {
@@ -52,6 +52,8 @@ void Balances::add_verbs(Verbs& verbs) {
   verbs["topup"] = bind(&Balances::top_up);
   verbs["adjust"] = bind(&Balances::adjust);
   verbs["transfer"] = bind(&Balances::transfer);
+  verbs["refund"] = bind(&Balances::refund);
+  verbs["account.limit"] = bind(&Balances::set_limit);
   verbs["session.drop"] = bind(&Balances::drop_session);
 }
 
@@ -74,6 +76,12 @@ void Balances::top_up(const Json& args, const Reply& reply) {
   const AccountRow account = find_account(context_.store, Arguments(args).text("who"));
   CommandBook::Order order = make_order("topup", account, args);
   order.command.kind = ledger::CommandKind::top_up;
+  if (Arguments(args).number_or("extend", 0) != 0) {
+    if (!args.contains("expires")) {
+      throw Refused(refusal::bad_request, "to extend validity, say until when: --expires 30d");
+    }
+    order.command.flags = ledger::command_flag::extend;
+  }
   order.command.buckets[0] = read_bucket(args);
   order.command.bucket_count = 1;
   book_.carry_out(std::move(order), tell_balance(account, reply));
@@ -92,6 +100,30 @@ void Balances::adjust(const Json& args, const Reply& reply) {
   book_.carry_out(std::move(order), tell_balance(account, reply));
 }
 
+void Balances::refund(const Json& args, const Reply& reply) {
+  const Arguments arguments(args);
+  const AccountRow account = find_account(context_.store, arguments.text("who"));
+  if (arguments.text_or("reason", "").empty()) {
+    throw Refused(refusal::bad_request, "a refund needs a reason");
+  }
+  CommandBook::Order order = make_order("refund", account, args);
+  order.command.kind = ledger::CommandKind::refund;
+  order.command.buckets[0] = read_bucket(args);
+  order.command.bucket_count = 1;
+  book_.carry_out(std::move(order), tell_balance(account, reply));
+}
+
+// How much a member may use of its payer's unit from now on; an amount below zero lifts the limit.
+void Balances::set_limit(const Json& args, const Reply& reply) {
+  const Arguments arguments(args);
+  const AccountRow account = find_account(context_.store, arguments.text("who"));
+  CommandBook::Order order = make_order("limit", account, args);
+  order.command.kind = ledger::CommandKind::set_limit;
+  order.command.buckets[0] = read_bucket(args);
+  order.command.bucket_count = 1;
+  book_.carry_out(std::move(order), tell_balance(account, reply));
+}
+
 void Balances::transfer(const Json& args, const Reply& reply) {
   const Arguments arguments(args);
   const AccountRow from = find_account(context_.store, arguments.text("from"));
@@ -100,6 +132,7 @@ void Balances::transfer(const Json& args, const Reply& reply) {
   CommandBook::Order order = make_order("transfer", from, args);
   order.command.kind = ledger::CommandKind::transfer;
   order.command.other_account = to.place;
+  order.command.other_account_id = to.id;
   order.command.buckets[0] = read_bucket(args);
   order.command.bucket_count = 1;
   book_.carry_out(std::move(order), tell_balance(from, reply));

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+
+#include "ledger/threshold.hh"
 
 namespace tollgate::control {
 
@@ -27,15 +30,19 @@ ledger::JournalPosition oldest_position(const ledger::JournalFolder& folder, u32
   return position;
 }
 
-CdrTask::CdrTask(const ledger::JournalFolder& folder, CdrWriter& writer, CdrNames names,
-                 std::vector<const std::atomic<u64>*> durable)
-    : writer_(writer), names_(std::move(names)) {
+CdrTask::CdrTask(const ledger::JournalFolder& folder, CdrWriter& writer, CdrWriter& events,
+                 CdrNames names, std::vector<const std::atomic<u64>*> durable)
+    : writer_(writer), events_(events), names_(std::move(names)) {
   check(durable.size() == folder.stream_count, "every stream tells how far it is");
   for (u32 number = 0; number < folder.stream_count; ++number) {
     const ledger::JournalPosition oldest = oldest_position(folder, number);
     ledger::JournalPosition from = oldest;
-    if (number < writer.positions().size()) {
-      const ledger::JournalPosition& wanted = writer.positions()[number];
+    if (number < writer.positions().size() && number < events.positions().size()) {
+      // Whichever of the two is behind: what the other has it passes over.
+      const bool is_behind =
+          events.positions()[number].next_sequence < writer.positions()[number].next_sequence;
+      const ledger::JournalPosition& wanted =
+          is_behind ? events.positions()[number] : writer.positions()[number];
       if (wanted.segment_number < oldest.segment_number) {
         spdlog::error(
             "journal stream {}: CDRs were written up to segment {}, but the oldest there "
@@ -56,7 +63,10 @@ bool CdrTask::step(Instant now) {
   for (u32 number = 0; number < streams_.size(); ++number) {
     has_more = read_some(number) || has_more;
   }
+  const u64 closed = writer_.closed_number();
+  events_.flush(now, positions());
   writer_.flush(now, positions());
+  if (writer_.closed_number() != closed) events_.checkpoint(positions());
   return has_more;
 }
 
@@ -100,12 +110,16 @@ void CdrTask::take_group(u32 number, const ledger::Group& group) {
 
 void CdrTask::take_entry(u32 number, const ledger::EntryHeader& header, Bytes entry) {
   const CdrKey key{.shard = header.shard, .sequence = header.sequence};
-  if (key.shard >= ledger::shard_count || key.sequence == 0 || writer_.is_written(key)) return;
+  if (key.shard >= ledger::shard_count || key.sequence == 0) return;
+  if (writer_.is_written(key) && events_.is_written(key)) return;
   ChargingRecord record{.stream = number, .shard = key.shard, .sequence = key.sequence};
   bool has_note = false;
   const bool is_whole =
       ledger::for_each_part(header, entry, [&](const ledger::PartHeader& part, Bytes words) {
         if (part.pool != ledger::Pool::note) return;
+        if (part.index == static_cast<u32>(ledger::NoteKind::threshold)) {
+          events_.append(key, to_line(describe_crossings(header, words)));
+        }
         if (part.index != static_cast<u32>(ledger::NoteKind::charging_data)) return;
         if (read_charging_note(words, record)) {
           has_note = true;
@@ -115,6 +129,29 @@ void CdrTask::take_entry(u32 number, const ledger::EntryHeader& header, Bytes en
       });
   if (!is_whole) ++damaged_notes_;
   if (has_note) writer_.append(key, to_line(describe(record, names_)));
+}
+
+Json CdrTask::describe_crossings(const ledger::EntryHeader& header, Bytes words) const {
+  Json told{{"event", "threshold"}, {"time", to_rfc3339(Instant{header.time_ns})}};
+  Json crossings = Json::array();
+  for (; words.size() >= sizeof(ledger::ThresholdNote);
+       words = words.subspan(sizeof(ledger::ThresholdNote))) {
+    ledger::ThresholdNote note;
+    std::memcpy(static_cast<void*>(&note), words.data(), sizeof note);
+    if (crossings.empty()) {
+      told.update(names_.account(note.account_id));
+      told["account_id"] = note.account_id;
+    }
+    crossings.push_back(Json{{"account_id", note.account_id},
+                             {"bucket", note.bucket},
+                             {"unit", unit_name(note.unit)},
+                             {"threshold", to_decimal(note.threshold, note.unit)},
+                             {"before", to_decimal(note.before, note.unit)},
+                             {"after", to_decimal(note.after, note.unit)}});
+  }
+  told["crossings"] = std::move(crossings);
+  told["journal"] = Json{{"shard", header.shard}, {"sequence", header.sequence}};
+  return told;
 }
 
 void CdrTask::take_command(const ledger::EntryHeader& header, Bytes entry) {
@@ -153,8 +190,11 @@ bool CdrTask::has_failed() const {
 std::vector<u64> CdrTask::oldest_needed() const {
   std::vector<u64> all;
   for (u32 number = 0; number < streams_.size(); ++number) {
-    const bool is_known = number < writer_.positions().size();
-    all.push_back(is_known ? writer_.positions()[number].segment_number : 1);
+    const bool is_known =
+        number < writer_.positions().size() && number < events_.positions().size();
+    all.push_back(is_known ? std::min(writer_.positions()[number].segment_number,
+                                      events_.positions()[number].segment_number)
+                           : 1);
   }
   return all;
 }

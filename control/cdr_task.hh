@@ -25,7 +25,8 @@ ledger::JournalPosition oldest_position(const ledger::JournalFolder& folder, u32
 class CdrTask {
  public:
   // `durable[stream]` tells how far a stream is on disk; nullptr: all that can be read is.
-  CdrTask(const ledger::JournalFolder& folder, CdrWriter& writer, CdrNames names,
+  // `events` gets a line for each entry that crossed a threshold, as exactly once as the records.
+  CdrTask(const ledger::JournalFolder& folder, CdrWriter& writer, CdrWriter& events, CdrNames names,
           std::vector<const std::atomic<u64>*> durable);
 
   // Reads a bounded number of groups of each stream and writes their records. True if there may be
@@ -33,7 +34,10 @@ class CdrTask {
   bool step(Instant now);
 
   // At a stop: notes how far the records are, so that the next start begins there.
-  void checkpoint() { writer_.checkpoint(positions()); }
+  void checkpoint() {
+    events_.checkpoint(positions());
+    writer_.checkpoint(positions());
+  }
 
   // Of each stream: segments below are not needed any more.
   std::vector<u64> oldest_needed() const;
@@ -58,12 +62,14 @@ class CdrTask {
   bool read_some(u32 number);
   void take_group(u32 number, const ledger::Group& group);
   void take_command(const ledger::EntryHeader& header, Bytes entry);
+  Json describe_crossings(const ledger::EntryHeader& header, Bytes words) const;
   void take_entry(u32 number, const ledger::EntryHeader& header, Bytes entry);
   std::vector<ledger::JournalPosition> positions() const;
 
   static constexpr u32 groups_per_step_max = 64;
 
   CdrWriter& writer_;
+  CdrWriter& events_;
   CdrNames names_;
   std::vector<Stream> streams_;
   CommandWatch watch_;

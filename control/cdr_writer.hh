@@ -77,6 +77,7 @@ class CdrWriter {
   void flush(Instant now, const std::vector<ledger::JournalPosition>& positions);
   // Notes that all records before `positions` are in the files, without closing one.
   void checkpoint(const std::vector<ledger::JournalPosition>& positions);
+  u64 closed_number() const { return checkpoint_.closed_number; }
   // Closes the file, if there is one with records.
   void close_file(const std::vector<ledger::JournalPosition>& positions);
 

@@ -59,7 +59,10 @@ class CdrTest : public testing::Test {
     try {
       CdrWriter writer(writer_options, Instant::from_seconds(1));
       const std::vector<const std::atomic<u64>*> durable(journal.folder().stream_count, nullptr);
-      CdrTask task(journal.folder(), writer, names(), durable);
+      CdrWriter::Options event_options = writer_options;
+      event_options.folder = folder_ + "/events";
+      CdrWriter events(event_options, Instant::from_seconds(1));
+      CdrTask task(journal.folder(), writer, events, names(), durable);
       while (task.step(Instant::from_seconds(2))) {
       }
       task.step(Instant::from_seconds(2));
@@ -70,10 +73,10 @@ class CdrTest : public testing::Test {
     return true;
   }
   // "shard/sequence" of every record in every file, in order of files.
-  std::vector<std::string> records() const {
+  std::vector<std::string> records(const std::string& kind = "/cdr") const {
     std::vector<std::string> all;
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/cdr")) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ + kind)) {
       if (entry.path().filename() != "checkpoint.json") files.push_back(entry.path().string());
     }
     std::sort(files.begin(), files.end());
@@ -121,22 +124,28 @@ TEST_F(CdrTest, ARecordHasAllItsMembers) {
 // later each, until one comes through; more records arrive in between.
 TEST_F(CdrTest, EachRecordOnceWhereverItCrashes) {
   for (int first_crash = 1; first_crash <= 16; ++first_crash) {
-    std::filesystem::remove_all(folder_ + "/cdr");
-    std::filesystem::remove_all(folder_ + "/journal");
+    for (const char* kind : {"/cdr", "/events", "/journal"}) {
+      std::filesystem::remove_all(folder_ + kind);
+    }
     FakeJournal journal(folder_ + "/journal", 2);
     std::vector<std::string> expected;
+    std::vector<std::string> expected_events;
     std::map<u32, u64> sequence;
     const auto more = [&](int count) {
       for (int i = 0; i < count; ++i) {
         const u32 shard = static_cast<u32>(i * 7 % 64);
-        journal.write_group(shard % 2, {journal.charging_entry(shard, "s", 1)});
-        expected.push_back(std::to_string(shard) + "/" + std::to_string(++sequence[shard]));
+        const bool is_event = i % 3 == 1;
+        journal.write_group(shard % 2, {is_event ? journal.threshold_entry(shard, 1)
+                                                 : journal.charging_entry(shard, "s", 1)});
+        (is_event ? expected_events : expected)
+            .push_back(std::to_string(shard) + "/" + std::to_string(++sequence[shard]));
       }
     };
     more(13);
     for (int crash = first_crash; crash <= 16 && !run(journal, crash, true); ++crash) more(3);
     ASSERT_TRUE(run(journal, 0));
     EXPECT_EQ(sorted(records()), sorted(expected)) << "first crash after step " << first_crash;
+    EXPECT_EQ(sorted(records("/events")), sorted(expected_events)) << first_crash;
   }
 }
 

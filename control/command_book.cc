@@ -83,6 +83,8 @@ void CommandBook::carry_out(Order order, const Finished& finished,
 }
 
 void CommandBook::begin_with_open() {
+  constexpr Duration kept = Duration::seconds(90 * 86'400);
+  context_.store.forget_commands_before(context_.clock.now() - kept);
   for (CommandRow& row : context_.store.commands_under_way()) {
     if (row.payload.size() != sizeof(ledger::Command)) {
       spdlog::error(
@@ -123,6 +125,7 @@ void CommandBook::journaled(u64 key, const ledger::CommandAnswer& answer) {
 void CommandBook::settle(u64 key, const ledger::CommandAnswer& answer) {
   const auto found = open_.find(key);
   if (found == open_.end()) return;
+  if (answer.is_in_transit != 0) return settle_sent(found->second, answer);
   const Json told = describe(answer);
   finish(found->second.row, answer, told);
   if (observer_ && answer.outcome == ledger::Outcome::ok) observer_(found->second.row);
@@ -131,8 +134,46 @@ void CommandBook::settle(u64 key, const ledger::CommandAnswer& answer) {
   if (finished) finished(told);
 }
 
+// A transfer has left. That is stored before the journal's reader may pass its entry, so that a
+// restart does not look for it in vain and send it again.
+void CommandBook::settle_sent(Open& open, const ledger::CommandAnswer& answer) {
+  open.is_waiting = false;
+  if (open.row.is_sent) return;
+  open.row.is_sent = true;
+  open.answer = answer;
+  Transaction transaction(context_.store.database());
+  context_.store.set_sent(open.row.key);
+  transaction.commit();
+  if (transfer_sent_) transfer_sent_(open.row);
+}
+
+const CommandRow* CommandBook::find_open(u64 key) const {
+  const auto found = open_.find(key);
+  return found == open_.end() ? nullptr : &found->second.row;
+}
+
+void CommandBook::finish_transfer(u64 key, ledger::Outcome outcome) {
+  const auto found = open_.find(key);
+  if (found == open_.end()) return;
+  ledger::CommandAnswer answer = found->second.answer;
+  answer.outcome = outcome;
+  answer.is_in_transit = 0;
+  answer.is_repeated = 0;
+  if (outcome != ledger::Outcome::ok) answer.unit = Unit::none;  // it comes back
+  settle(key, answer);
+}
+
+void CommandBook::stop_waiting(u64 key) {
+  const auto found = open_.find(key);
+  if (found == open_.end()) return;
+  const Finished finished = std::move(found->second.finished);
+  found->second.finished = nullptr;
+  if (finished) finished(Json{{"outcome", refusal::no_answer}});
+}
+
 void CommandBook::step() {
   for (auto& [key, open] : open_) {
+    if (open.row.is_sent) continue;  // see transfers.hh
     if (open.is_waiting || !quiet_.is_over(open.mark)) continue;
     spdlog::info("command {} ({}) left no trace: sending it again", key, open.row.kind);
     send(key);
@@ -146,7 +187,7 @@ void CommandBook::finish(const CommandRow& row, const ledger::CommandAnswer& ans
   const Json detail = parse_json(row.detail).value_or(Json::object());
   Transaction transaction(store.database());
   store.finish_command(row, to_line(told));
-  if (is_ok) store.note_change(row.kind, row.account_id, row.detail);
+  if (is_ok) store.note_change(row.kind, row.account_id, row.detail, row);
   if (row.kind == "set_identities") apply_identities(row, detail, is_ok);
   if (row.kind == "set" && is_ok && detail.contains("plan")) {
     store.set_plan(row.account_id, detail["plan"].get<std::string>());

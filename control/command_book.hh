@@ -9,6 +9,9 @@
 // not there when what was under way is over (quiet.hh) is sent again. A client that brings a key
 // of its own may ask again as often as it likes and gets the same answer.
 //
+// A transfer between shards is not over when its command is answered: it has left, and Transfers
+// (transfers.hh) says what became of it. Answers to a client's key are kept for 90 days.
+//
 // What the database has to follow of a command (new identities, a plan, a removed account) is in
 // the row's detail, so that it is done after a restart as well.
 #pragma once
@@ -52,15 +55,27 @@ class CommandBook {
 
   bool has_open() const { return !open_.empty(); }
 
+  // Called when a transfer has left its source, and that is stored.
+  void watch_transfers(std::function<void(const CommandRow& row)> sent) {
+    transfer_sent_ = std::move(sent);
+  }
+  // The command of a transfer that is not over; nullptr: nobody waits for that one.
+  const CommandRow* find_open(u64 key) const;
+  void finish_transfer(u64 key, ledger::Outcome outcome);
+  // Its client is told that there is no answer yet.
+  void stop_waiting(u64 key);
+
  private:
   struct Open {
     CommandRow row;
-    Finished finished;        // empty: nobody waits
-    bool is_waiting = false;  // sent, and its time is not over
-    u64 mark = 0;             // of Quiet, when its time was over
+    Finished finished;             // empty: nobody waits
+    bool is_waiting = false;       // sent, and its time is not over
+    u64 mark = 0;                  // of Quiet, when its time was over
+    ledger::CommandAnswer answer;  // of a transfer that has left
   };
   void send(u64 key);
   void settle(u64 key, const ledger::CommandAnswer& answer);
+  void settle_sent(Open& open, const ledger::CommandAnswer& answer);
   void finish(const CommandRow& row, const ledger::CommandAnswer& answer, const Json& told);
   void apply_identities(const CommandRow& row, const Json& detail, bool is_ok);
   void apply_removal(const CommandRow& row);
@@ -69,6 +84,7 @@ class CommandBook {
   const Quiet& quiet_;
   std::map<u64, Open> open_;  // by key
   std::function<void(const CommandRow&)> observer_;
+  std::function<void(const CommandRow& row)> transfer_sent_;
 };
 
 }  // namespace tollgate::control

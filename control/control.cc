@@ -13,11 +13,13 @@
 #include "control/accounts.hh"
 #include "control/balances.hh"
 #include "control/cdr_task.hh"
+#include "control/history.hh"
 #include "control/import.hh"
 #include "control/server.hh"
 #include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
 #include "control/tariff_versions.hh"
+#include "control/transfers.hh"
 #include "control/views.hh"
 
 namespace tollgate::control {
@@ -35,13 +37,16 @@ class Control {
         context_{options, store_, appliance, channel_, tariffs_, clock_},
         quiet_(appliance),
         book_(context_, quiet_),
+        transfers_(context_, book_, quiet_),
         reconcile_(context_, quiet_),
         accounts_(context_, book_, reconcile_),
         balances_(context_, book_),
         session_orders_(context_),
         views_(context_),
+        history_(context_, journal),
         cdr_writer_(cdr_options(options, journal), clock_.now()),
-        cdr_task_(journal, cdr_writer_, cdr_names(), durable_sequences(appliance)),
+        events_(event_options(options, journal), clock_.now()),
+        cdr_task_(journal, cdr_writer_, events_, cdr_names(), durable_sequences(appliance)),
         server_([this](const Request& request, const Reply& reply) { handle(request, reply); }) {}
 
   [[nodiscard]] std::string start() {
@@ -54,6 +59,7 @@ class Control {
     book_.set_observer([this](const CommandRow& row) { session_orders_.after_command(row); });
     tariff_version_ = tariff_version();
     views_.add_verbs(verbs_);
+    history_.add_verbs(verbs_);
     add_tariff_verbs(verbs_, context_);
     verbs_["account.import"] = [this](const Json& args, const Reply& reply) {
       begin_import(args, reply);
@@ -63,7 +69,9 @@ class Control {
          .journaled = [this](u64 key, const auto& answer) { book_.journaled(key, answer); }});
     mend_index();
     reconcile_.begin_with_pending();
+    book_.watch_transfers([this](const CommandRow& row) { transfers_.sent(row); });
     book_.begin_with_open();
+    transfers_.begin_with_open();
     return server_.listen(context_.options.socket_path);
   }
 
@@ -97,6 +105,8 @@ class Control {
                                                  const Appliance& appliance);
   static CdrWriter::Options cdr_options(const ControlOptions& options,
                                         const ledger::JournalFolder& journal);
+  static CdrWriter::Options event_options(const ControlOptions& options,
+                                          const ledger::JournalFolder& journal);
   static std::vector<const std::atomic<u64>*> durable_sequences(const Appliance& appliance);
   CdrNames cdr_names();
   std::string peer_name(u64 hash) const;
@@ -117,12 +127,15 @@ class Control {
   Context context_;
   Quiet quiet_;
   CommandBook book_;
+  Transfers transfers_;
   Reconcile reconcile_;
   Accounts accounts_;
   Balances balances_;
   SessionOrders session_orders_;
   Views views_;
+  History history_;
   CdrWriter cdr_writer_;
+  CdrWriter events_;
   CdrTask cdr_task_;
   Verbs verbs_;
   std::unique_ptr<Import> import_;
@@ -160,6 +173,15 @@ CdrWriter::Options Control::cdr_options(const ControlOptions& options,
           .rotation_time = Duration::seconds(options.cdr_rotation_seconds),
           .journal_id = journal.appliance,
           .reached = nullptr};
+}
+
+// Events lie in a folder of their own beside the records, in files of the same make.
+CdrWriter::Options Control::event_options(const ControlOptions& options,
+                                          const ledger::JournalFolder& journal) {
+  CdrWriter::Options events = cdr_options(options, journal);
+  events.folder += "/events";
+  events.name += "-events";
+  return events;
 }
 
 std::vector<const std::atomic<u64>*> Control::durable_sequences(const Appliance& appliance) {
@@ -232,6 +254,7 @@ void Control::turn() {
   has_more = work_on_import(now) || has_more;
   has_more = write_cdrs(now) || has_more;
   has_more = views_.step(now) || has_more;
+  has_more = history_.step() || has_more;
   has_more = session_orders_.step(now) || has_more;
   if (tariff_version() != tariff_version_) {
     tariff_version_ = tariff_version();
@@ -244,6 +267,7 @@ void Control::turn() {
     reconcile_.step();
     book_.step();
     TariffVersions(context_).step(now);
+    transfers_.step();
   }
   const bool is_waiting = channel_.in_flight() != 0 || import_ != nullptr;
   server_.poll(has_more ? 0 : is_waiting ? 1 : idle_wait_ms);

@@ -15,6 +15,7 @@
 #include "base/counters.hh"
 #include "base/versioned_blob.hh"
 #include "control/appliance.hh"
+#include "ledger/balance.hh"
 
 namespace tollgate::control {
 namespace {
@@ -139,7 +140,12 @@ void FakeAppliance::serve() {
     }
     ledger::Command command;
     check(frame.size() == sizeof command, "a frame is a command");
-    std::memcpy(&command, frame.data(), sizeof command);
+    std::memcpy(static_cast<void*>(&command), frame.data(), sizeof command);
+    const ledger::CommandKind stops = stops_before;
+    if (stops != ledger::CommandKind::none && command.kind == stops) {
+      while (!is_ending_ && stops_before == stops) ::usleep(200);
+      if (is_ending_) return;
+    }
     carry_out(command, answers);
     commands.release();
     ++taken_count;
@@ -155,6 +161,11 @@ void FakeAppliance::carry_out(const ledger::Command& command, LinkProducer& answ
   if (answer.outcome == ledger::Outcome::ok) {
     if (command.kind == ledger::CommandKind::create_account) create(command, answer);
     if (command.kind == ledger::CommandKind::top_up) top_up(command, answer);
+    if (command.kind == ledger::CommandKind::transfer) send(command, answer);
+    if (command.kind == ledger::CommandKind::transfer_receive) receive(command, answer);
+    const bool is_end = command.kind > ledger::CommandKind::transfer_receive &&
+                        command.kind <= ledger::CommandKind::transfer_forget;
+    if (is_end) end_transfer(command, answer);
     if (command.kind == ledger::CommandKind::remove_account) {
       memory_.shard(command.shard).accounts[command.account.index()].state =
           ledger::AccountState::free;
@@ -218,6 +229,98 @@ void FakeAppliance::top_up(const ledger::Command& command, ledger::CommandAnswer
   shard.buckets[at].put_in.count += wanted.amount.count;
   answer.balance = shard.buckets[at].balance;
   answer.unit = wanted.unit;
+}
+
+namespace {
+
+ledger::Bucket* find_bucket(const ledger::ShardMemory& shard, const ledger::Command& command,
+                            ledger::BucketState state) {
+  u32 at = shard.accounts[command.account.index()].first_bucket;
+  for (; at != 0; at = shard.buckets[at].next) {
+    ledger::Bucket& bucket = shard.buckets[at];
+    if (bucket.state != state) continue;
+    const u64 id = command.kind == ledger::CommandKind::transfer ? command.idempotency_key
+                                                                 : command.transfer_id;
+    const bool is_plain = state == ledger::BucketState::open;
+    if (is_plain ? bucket.unit == command.buckets[0].unit : ledger::transfer_id_of(bucket) == id) {
+      return &bucket;
+    }
+  }
+  return nullptr;
+}
+
+void add_bucket(const ledger::ShardMemory& shard, const ledger::Command& command, u64 id,
+                ledger::BucketState state) {
+  const u32 at = shard.header->buckets.used_end;
+  const ledger::BucketTerms terms =
+      ledger::transfer_terms(command.buckets[0].unit, command.other_account, id);
+  ledger::Bucket& bucket = shard.buckets[at];
+  bucket = {.account = command.account.index(),
+            .product = terms.product,
+            .unit = terms.unit,
+            .state = state,
+            .expires_s = terms.expires_s,
+            .valid_from_s = terms.valid_from_s};
+  if (state == ledger::BucketState::in_transit) {
+    bucket.put_in = bucket.balance = command.buckets[0].amount;
+  }
+  ledger::Account& account = shard.accounts[command.account.index()];
+  bucket.next = account.first_bucket;
+  __atomic_store_n(&shard.header->buckets.used_end, at + 1, __ATOMIC_RELEASE);
+  account.first_bucket = at;
+}
+
+}  // namespace
+
+void FakeAppliance::send(const ledger::Command& command, ledger::CommandAnswer& answer) {
+  const ledger::ShardMemory shard = memory_.shard(command.shard);
+  answer.is_in_transit = 1;
+  if (find_bucket(shard, command, ledger::BucketState::in_transit) != nullptr) {
+    answer.is_repeated = 1;
+    return;
+  }
+  ledger::Bucket* source = find_bucket(shard, command, ledger::BucketState::open);
+  check(source != nullptr, "the test sends what is there");
+  source->balance.count -= command.buckets[0].amount.count;
+  source->put_in.count -= command.buckets[0].amount.count;
+  add_bucket(shard, command, command.idempotency_key, ledger::BucketState::in_transit);
+  answer.balance = source->balance;
+  answer.unit = source->unit;
+}
+
+void FakeAppliance::receive(const ledger::Command& command, ledger::CommandAnswer& answer) {
+  const ledger::ShardMemory shard = memory_.shard(command.shard);
+  if (refuses_transfers) {
+    answer.outcome = ledger::Outcome::amount_overflow;
+    return;
+  }
+  if (find_bucket(shard, command, ledger::BucketState::received) != nullptr) {
+    answer.is_repeated = 1;
+    return;
+  }
+  ledger::Bucket* target = find_bucket(shard, command, ledger::BucketState::open);
+  check(target != nullptr, "the test's target has that unit");
+  target->balance.count += command.buckets[0].amount.count;
+  target->put_in.count += command.buckets[0].amount.count;
+  add_bucket(shard, command, command.transfer_id, ledger::BucketState::received);
+}
+
+void FakeAppliance::end_transfer(const ledger::Command& command, ledger::CommandAnswer& answer) {
+  const ledger::ShardMemory shard = memory_.shard(command.shard);
+  const bool is_sender = command.kind != ledger::CommandKind::transfer_forget;
+  ledger::Bucket* bucket = find_bucket(
+      shard, command, is_sender ? ledger::BucketState::in_transit : ledger::BucketState::received);
+  if (bucket == nullptr) {
+    answer.is_repeated = 1;
+    return;
+  }
+  if (command.kind == ledger::CommandKind::transfer_return) {
+    ledger::Bucket* home = find_bucket(shard, command, ledger::BucketState::open);
+    check(home != nullptr, "it came from there");
+    home->balance.count += bucket->balance.count;
+    home->put_in.count += bucket->put_in.count;
+  }
+  bucket->state = ledger::BucketState::free;
 }
 
 RunningControl::RunningControl(const ControlOptions& options) {

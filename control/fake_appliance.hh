@@ -35,12 +35,19 @@ class FakeAppliance {
   std::atomic<bool> is_mute = false;     // carries out, journals, but does not answer
   std::atomic<bool> is_stopped = false;  // takes nothing from its link
   std::atomic<u64> taken_count = 0;
+  std::atomic<bool> refuses_transfers = false;  // their target does not take them
+  // Takes nothing from its link as soon as a command of this kind comes.
+  std::atomic<ledger::CommandKind> stops_before = ledger::CommandKind::none;
 
  private:
   void serve();
   void carry_out(const ledger::Command& command, LinkProducer& answers);
   void create(const ledger::Command& command, ledger::CommandAnswer& answer);
   void top_up(const ledger::Command& command, ledger::CommandAnswer& answer);
+  // Steps of a transfer between shards.
+  void send(const ledger::Command& command, ledger::CommandAnswer& answer);
+  void receive(const ledger::Command& command, ledger::CommandAnswer& answer);
+  void end_transfer(const ledger::Command& command, ledger::CommandAnswer& answer);
 
   std::string folder_;
   std::string memory_folder_;

@@ -11,6 +11,7 @@
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "control/file.hh"
+#include "ledger/threshold.hh"
 
 namespace tollgate::control {
 namespace {
@@ -83,6 +84,18 @@ std::vector<u8> FakeJournal::charging_entry(u32 shard, std::string_view session_
   append(note, as_bytes(session_id));
   return make_entry(ledger::EntryKind::request, shard,
                     {{ledger::NoteKind::charging_data, Bytes(note)}});
+}
+
+std::vector<u8> FakeJournal::threshold_entry(u32 shard, u64 account_id) {
+  const ledger::ThresholdNote note{.account_id = account_id,
+                                   .bucket = 1,
+                                   .unit = Unit::eur,
+                                   .threshold = {2'000'000},
+                                   .before = {2'100'000},
+                                   .after = {1'900'000}};
+  return make_entry(
+      ledger::EntryKind::request, shard,
+      {{ledger::NoteKind::threshold, {reinterpret_cast<const u8*>(&note), sizeof note}}});
 }
 
 std::vector<u8> FakeJournal::command_entry(const ledger::Command& command,

@@ -22,6 +22,8 @@ class FakeJournal {
 
   // An entry with the note of a finished session; the next sequence of the shard.
   std::vector<u8> charging_entry(u32 shard, std::string_view session_id, u64 account_id);
+  // An entry that crossed a threshold.
+  std::vector<u8> threshold_entry(u32 shard, u64 account_id);
   // One with a command and its answer.
   std::vector<u8> command_entry(const ledger::Command& command,
                                 const ledger::CommandAnswer& answer);

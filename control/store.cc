@@ -42,7 +42,8 @@ CREATE TABLE commands (
   detail TEXT NOT NULL,
   payload BLOB NOT NULL,
   answer TEXT,
-  created_ns BIGINT NOT NULL
+  created_ns BIGINT NOT NULL,
+  is_sent SMALLINT NOT NULL DEFAULT 0
 );
 CREATE INDEX commands_under_way ON commands (key) WHERE answer IS NULL;
 CREATE TABLE change_log (
@@ -50,13 +51,27 @@ CREATE TABLE change_log (
   at_ns BIGINT NOT NULL,
   kind TEXT NOT NULL,
   account_id BIGINT NOT NULL,
-  detail TEXT NOT NULL
+  detail TEXT NOT NULL,
+  command_key BIGINT,
+  client_key TEXT
 );
+CREATE INDEX change_log_account ON change_log (account_id, number);
+CREATE INDEX change_log_command ON change_log (command_key) WHERE command_key IS NOT NULL;
+)sql";
+
+// From version 1 to 2: changes know their command, transfers how far they are.
+constexpr const char* schema_2 = R"sql(
+ALTER TABLE commands ADD COLUMN is_sent SMALLINT NOT NULL DEFAULT 0;
+ALTER TABLE change_log ADD COLUMN command_key BIGINT;
+ALTER TABLE change_log ADD COLUMN client_key TEXT;
+CREATE INDEX change_log_account ON change_log (account_id, number);
+CREATE INDEX change_log_command ON change_log (command_key) WHERE command_key IS NOT NULL;
 )sql";
 
 constexpr const char* account_columns = "SELECT a.id, a.name, a.plan, a.place, a.status ";
 constexpr const char* command_columns =
-    "SELECT key, client_key, kind, account_id, detail, payload, answer FROM commands ";
+    "SELECT key, client_key, kind, account_id, detail, payload, answer, is_sent "
+    "FROM commands ";
 
 i64 now_ns() {
   timespec now{};
@@ -95,7 +110,13 @@ struct Store::Statements {
       db, "INSERT INTO identities (key_low, key_high, type, text, account_id) VALUES (?,?,?,?,?)"};
   Statement set_active{db, "UPDATE accounts SET status = 'active', place = ? WHERE id = ?"};
   Statement change{db,
-                   "INSERT INTO change_log (at_ns, kind, account_id, detail) VALUES (?, ?, ?, ?)"};
+                   "INSERT INTO change_log (at_ns, kind, account_id, detail, command_key, "
+                   "client_key) VALUES (?, ?, ?, ?, NULLIF(?, 0), NULLIF(?, ''))"};
+  Statement change_by_command{
+      db, "SELECT at_ns, kind, detail, client_key FROM change_log WHERE command_key = ?"};
+  Statement changes_before{db,
+                           "SELECT at_ns, kind, detail, client_key FROM change_log "
+                           "WHERE account_id = ? AND at_ns < ? ORDER BY number DESC LIMIT ?"};
   Statement get_setting{db, "SELECT value FROM settings WHERE name = ?"};
   Statement put_setting{db,
                         "INSERT INTO settings (name, value) VALUES (?, ?) "
@@ -113,6 +134,7 @@ Store::Store(const std::string& path) : database_(path) {
     has_settings = find.step();
   }
   if (!has_settings) create_schema();
+  if (has_settings) upgrade();
   sql_.reset(new Statements(database_));
   const std::string version = setting("schema_version");
   if (version != std::to_string(schema_version)) {
@@ -128,6 +150,19 @@ void Store::create_schema() {
   database_.execute(schema);
   database_.execute(
       fmt::format("INSERT INTO settings VALUES ('schema_version', '{}')", schema_version));
+  transaction.commit();
+}
+
+void Store::upgrade() {
+  const bool is_first_version = [this] {
+    Statement find(database_,
+                   "SELECT 1 FROM settings WHERE name = 'schema_version' AND value = '1'");
+    return find.step();
+  }();
+  if (!is_first_version) return;
+  Transaction transaction(database_);
+  database_.execute(schema_2);
+  database_.execute("UPDATE settings SET value = '2' WHERE name = 'schema_version'");
   transaction.commit();
 }
 
@@ -236,8 +271,31 @@ void Store::replace_identities(u64 id, const std::vector<IdentityRow>& identitie
   }
 }
 
-void Store::note_change(std::string_view kind, u64 account_id, std::string_view detail) {
-  sql_->change.with(now_ns(), kind, account_id, detail).run();
+void Store::note_change(std::string_view kind, u64 account_id, std::string_view detail,
+                        const CommandRow& by) {
+  sql_->change.with(now_ns(), kind, account_id, detail, by.key, by.client_key).run();
+}
+
+ChangeRow Store::read_change(const Statement& row) {
+  return {.at = Instant{row.integer(0)},
+          .kind = row.text(1),
+          .detail = row.text(2),
+          .client_key = row.text(3)};
+}
+
+std::optional<ChangeRow> Store::change_by_command(u64 key) {
+  Statement& find = sql_->change_by_command.with(key);
+  if (!find.step()) return std::nullopt;
+  ChangeRow change = read_change(find);
+  find.reset();
+  return change;
+}
+
+std::vector<ChangeRow> Store::changes_before(u64 account_id, Instant before, u64 limit) {
+  std::vector<ChangeRow> all;
+  Statement& find = sql_->changes_before.with(account_id, before.ns, limit);
+  while (find.step()) all.push_back(read_change(find));
+  return all;
 }
 
 CommandRow Store::read_command(const Statement& row) const {
@@ -249,6 +307,7 @@ CommandRow Store::read_command(const Statement& row) const {
           .detail = row.text(4),
           .payload = {payload.begin(), payload.end()},
           .is_done = !row.is_null(6),
+          .is_sent = row.integer(7) != 0,
           .answer = row.text(6)};
 }
 
@@ -284,6 +343,16 @@ void Store::finish_command(const CommandRow& command, std::string_view answer) {
         .with(answer, command.key)
         .run();
   }
+}
+
+void Store::set_sent(u64 key) {
+  Statement(database_, "UPDATE commands SET is_sent = 1 WHERE key = ?").with(key).run();
+}
+
+void Store::forget_commands_before(Instant moment) {
+  Statement(database_, "DELETE FROM commands WHERE answer IS NOT NULL AND created_ns < ?")
+      .with(moment.ns)
+      .run();
 }
 
 std::string Store::setting(std::string_view name) {

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.hh"
 #include "control/sqlite.hh"
 #include "ledger/records.hh"
 
@@ -49,14 +50,24 @@ struct CommandRow {
   std::string detail;       // JSON, for people: who, how much, why
   std::vector<u8> payload;  // the ledger::Command, to be sent again
   bool is_done = false;
-  std::string answer;  // JSON, if done: the final line
+  bool is_sent = false;  // a transfer between shards that has left its source
+  std::string answer;    // JSON, if done: the final line
+};
+
+// A row of change_log.
+struct ChangeRow {
+  Instant at;
+  std::string kind;
+  std::string detail;      // JSON
+  std::string client_key;  // empty: there was none
 };
 
 class Store {
  public:
-  static constexpr i64 schema_version = 1;
+  static constexpr i64 schema_version = 2;
 
-  // Opens the database in the file; makes it, or refuses one of another schema (SqlError).
+  // Opens the database in the file; makes it, or brings one of an older version up to this one, or
+  // refuses one that is newer (SqlError).
   explicit Store(const std::string& path);
 
   Sqlite& database() { return database_; }
@@ -79,12 +90,20 @@ class Store {
   void set_removed(u64 id);
   void set_plan(u64 id, const std::string& plan);
   void replace_identities(u64 id, const std::vector<IdentityRow>& identities);
-  void note_change(std::string_view kind, u64 account_id, std::string_view detail);
+  // `by`: the command that made the change; its key is how the journal knows it.
+  void note_change(std::string_view kind, u64 account_id, std::string_view detail,
+                   const CommandRow& by = {});
+  std::optional<ChangeRow> change_by_command(u64 key);
+  // The changes of an account before a moment, the latest first.
+  std::vector<ChangeRow> changes_before(u64 account_id, Instant before, u64 limit);
 
   std::optional<CommandRow> command_by_client_key(const std::string& client_key);
   std::vector<CommandRow> commands_under_way();
   void insert_command(const CommandRow& command);
   void finish_command(const CommandRow& command, std::string_view answer);
+  void set_sent(u64 key);
+  // Answers that nobody has asked for since that moment are not kept for ever.
+  void forget_commands_before(Instant moment);
 
   std::string setting(std::string_view name);  // empty if it was never set
   void set_setting(std::string_view name, std::string_view value);
@@ -92,6 +111,8 @@ class Store {
  private:
   Sqlite database_;
   void create_schema();
+  void upgrade();
+  static ChangeRow read_change(const Statement& row);
 
   struct Statements;
   std::optional<AccountRow> find_account(Statement& find) const;

@@ -113,7 +113,8 @@ Json describe(const ledger::AuditReport& report) {
                          {"balance", sum_text(sum.balance, sum.unit)},
                          {"reserved", sum_text(sum.reserved, sum.unit)},
                          {"consumed", sum_text(sum.consumed, sum.unit)},
-                         {"expired", sum_text(sum.expired, sum.unit)}});
+                         {"expired", sum_text(sum.expired, sum.unit)},
+                         {"in_transit", sum_text(sum.in_transit, sum.unit)}});
   }
   return Json{{"ok", report.is_clean},
               {"units", std::move(units)},

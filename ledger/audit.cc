@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "ledger/balance.hh"
+
 namespace tollgate::ledger {
 namespace {
 
@@ -22,7 +26,17 @@ void find(AuditReport& report, std::string finding) {
   if (report.findings.size() < findings_max) report.findings.push_back(std::move(finding));
 }
 
-void audit_bucket(AuditReport& report, u32 shard, u32 index, const Bucket& bucket, Second now) {
+// What is on its way, and what has arrived.
+struct Transfers {
+  struct Sent {
+    u64 id;
+    Bucket bucket;
+  };
+  std::vector<Sent> sent;
+  std::vector<u64> received;  // sorted before it is searched
+};
+
+void audit_bucket(AuditReport& report, u32 shard, u32 index, const Bucket& bucket) {
   ++report.bucket_count;
   const i128 sum = i128{bucket.balance.count} + bucket.reserved.count + bucket.consumed.count;
   if (sum != bucket.put_in.count) {
@@ -34,6 +48,23 @@ void audit_bucket(AuditReport& report, u32 shard, u32 index, const Bucket& bucke
     find(report, fmt::format("shard {} bucket {}: {} held, less than nothing", shard, index,
                              bucket.reserved.count));
   }
+}
+
+void add_bucket(AuditReport& report, const Bucket& bucket, Second now, Transfers& transfers) {
+  switch (bucket.state) {
+    case BucketState::free:
+    case BucketState::limit:
+      return;
+    case BucketState::in_transit:
+      transfers.sent.push_back({transfer_id_of(bucket), bucket});
+      return;
+    case BucketState::received:
+      transfers.received.push_back(transfer_id_of(bucket));
+      return;
+    case BucketState::open:
+    case BucketState::expired:
+      break;
+  }
   AuditUnit& unit = unit_of(report, bucket.unit);
   unit.put_in += bucket.put_in.count;
   unit.reserved += bucket.reserved.count;
@@ -43,17 +74,32 @@ void audit_bucket(AuditReport& report, u32 shard, u32 index, const Bucket& bucke
   (is_over ? unit.expired : unit.balance) += bucket.balance.count;
 }
 
+void add_transfers(AuditReport& report, Transfers& transfers) {
+  std::sort(transfers.received.begin(), transfers.received.end());
+  for (const Transfers::Sent& sent : transfers.sent) {
+    const auto& received = transfers.received;
+    if (std::binary_search(received.begin(), received.end(), sent.id)) continue;
+    AuditUnit& unit = unit_of(report, sent.bucket.unit);
+    unit.put_in += sent.bucket.put_in.count;
+    unit.balance += sent.bucket.balance.count;
+    unit.in_transit += sent.bucket.balance.count;
+  }
+}
+
 }  // namespace
 
 AuditReport audit(const LedgerView& ledger, Instant now) {
   AuditReport report;
+  Transfers transfers;
   const auto now_second = static_cast<Second>(now.whole_seconds());
   for (u32 shard = 0; shard < shard_count; ++shard) {
     ledger.for_each_account(shard, [&](AccountRef, const Account&) { ++report.account_count; });
     ledger.for_each_bucket(shard, [&](u32 index, const Bucket& bucket) {
-      audit_bucket(report, shard, index, bucket, now_second);
+      audit_bucket(report, shard, index, bucket);
+      add_bucket(report, bucket, now_second, transfers);
     });
   }
+  add_transfers(report, transfers);
   for (const AuditUnit& unit : report.units) {
     if (unit.put_in != unit.balance + unit.reserved + unit.consumed + unit.expired) {
       find(report, fmt::format("the sums in {} do not agree", unit_name(unit.unit)));

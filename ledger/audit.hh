@@ -6,6 +6,10 @@
 // For every bucket put_in = balance + reserved + consumed; what lies in the balance of an expired
 // one is told as expired. The sums by unit follow from it, and are what an auditor compares with
 // top-ups and CDRs. It reads beside the running tiles and stops none of them.
+//
+// What is on its way between two shards counts once: at its source until its target has it, which
+// is known by the target's mark of the same transfer. Limits of members are checked, but are no
+// money.
 #pragma once
 
 #include <string>
@@ -23,6 +27,7 @@ struct AuditUnit {
   i128 reserved = 0;
   i128 consumed = 0;
   i128 expired = 0;
+  i128 in_transit = 0;  // part of the balance: on its way between shards
 };
 
 struct AuditReport {

@@ -11,6 +11,32 @@ void check_conserved(const Bucket& bucket) {
   check(sum == bucket.put_in.count, "what was put in is free, held or consumed");
 }
 
+// What the bucket is worth has changed: tells of each threshold that it fell below.
+void look_for_crossings(Operation& op, BucketPlace at, Amount before, Amount after) {
+  if (op.thresholds() == nullptr || after >= before) return;
+  const Bucket& bucket = at.shard.bucket(at.index);
+  if (bucket.state != BucketState::open) return;
+  for (u32 i = 0; i < op.thresholds()->count; ++i) {
+    const Threshold& threshold = op.thresholds()->all[i];
+    if (threshold.unit != bucket.unit || before < threshold.below || after >= threshold.below) {
+      continue;
+    }
+    op.note_crossing({.account_id = at.shard.account(bucket.account).id,
+                      .bucket = at.index,
+                      .unit = bucket.unit,
+                      .threshold = threshold.below,
+                      .before = before,
+                      .after = after});
+  }
+}
+
+// Free and held together. It fits: both were added up to what was put in.
+Amount worth_of(const Bucket& bucket) {
+  Amount worth = Amount::max();
+  if (!add(bucket.balance, bucket.reserved, worth)) worth = Amount::max();
+  return worth;
+}
+
 // Moves `amount` from one field of a bucket to another.
 Outcome move(Operation& op, BucketPlace at, Amount amount, Amount Bucket::*from,
              Amount Bucket::*to) {
@@ -21,9 +47,11 @@ Outcome move(Operation& op, BucketPlace at, Amount amount, Amount Bucket::*from,
   if (!subtract(bucket.*from, amount, less)) return Outcome::amount_overflow;
   if (!add(bucket.*to, amount, more)) return Outcome::amount_overflow;
   op.change(bucket, {.pool = Pool::bucket, .index = at.index, .at_word = 5, .word_count = 3});
+  const Amount before = worth_of(bucket);
   bucket.*from = less;
   bucket.*to = more;
   check_conserved(bucket);
+  look_for_crossings(op, at, before, worth_of(bucket));
   return Outcome::ok;
 }
 
@@ -35,9 +63,11 @@ Outcome move_outside(Operation& op, BucketPlace at, Amount change) {
   if (!add(bucket.put_in, change, put)) return Outcome::amount_overflow;
   if (!add(bucket.balance, change, balance)) return Outcome::amount_overflow;
   op.change(bucket, {.pool = Pool::bucket, .index = at.index, .at_word = 4, .word_count = 4});
+  const Amount before = worth_of(bucket);
   bucket.put_in = put;
   bucket.balance = balance;
   check_conserved(bucket);
+  look_for_crossings(op, at, before, worth_of(bucket));
   return Outcome::ok;
 }
 
@@ -82,9 +112,69 @@ Outcome take_out(Operation& op, BucketPlace at, Amount amount) {
   return move_outside(op, at, Amount{-amount.count});
 }
 
-u32 add_bucket(Operation& op, Shard& shard, u32 account_index, const BucketTerms& terms) {
-  Account& account = shard.account(account_index);
-  if (account.bucket_count >= buckets_per_account_max) return 0;
+namespace {
+
+void change_account_chain(Operation& op, Shard& shard, u32 index) {
+  op.change(shard.account(index),
+            {.pool = Pool::account, .index = index, .at_word = 2, .word_count = 2});
+}
+
+void change_next(Operation& op, Shard& shard, u32 index) {
+  op.change(shard.bucket(index),
+            {.pool = Pool::bucket, .index = index, .at_word = 1, .word_count = 1});
+}
+
+static_assert(offsetof(Account, plan) == 2 * 8, "the words that a new bucket touches");
+static_assert(offsetof(Account, bucket_count) < 4 * 8, "the words that a new bucket touches");
+static_assert(offsetof(Bucket, next) < 2 * 8, "the word that a new neighbour touches");
+
+// Puts the bucket, which is under change, into its place in the order of payment.
+void link_bucket(Operation& op, Shard& shard, u32 index) {
+  Bucket& bucket = shard.bucket(index);
+  Account& account = shard.account(bucket.account);
+  const BucketTerms terms{.unit = bucket.unit,
+                          .priority = bucket.priority,
+                          .product = bucket.product,
+                          .expires_s = bucket.expires_s,
+                          .valid_from_s = bucket.valid_from_s};
+  u32 before = 0;
+  u32 after = account.first_bucket;
+  while (after != 0 && pays_before(shard.bucket(after), terms)) {
+    before = after;
+    after = shard.bucket(after).next;
+  }
+  bucket.next = after;
+  change_account_chain(op, shard, bucket.account);
+  account.bucket_count = static_cast<u16>(account.bucket_count + 1);
+  if (before == 0) {
+    account.first_bucket = index;
+  } else {
+    change_next(op, shard, before);
+    shard.bucket(before).next = index;
+  }
+}
+
+void unlink_bucket(Operation& op, Shard& shard, u32 index) {
+  const Bucket& bucket = shard.bucket(index);
+  Account& account = shard.account(bucket.account);
+  change_account_chain(op, shard, bucket.account);
+  account.bucket_count = static_cast<u16>(account.bucket_count - 1);
+  if (account.first_bucket == index) {
+    account.first_bucket = bucket.next;
+    return;
+  }
+  u32 before = account.first_bucket;
+  while (before != 0 && shard.bucket(before).next != index) before = shard.bucket(before).next;
+  check(before != 0, "a bucket is in the chain of its account");
+  change_next(op, shard, before);
+  shard.bucket(before).next = bucket.next;
+}
+
+}  // namespace
+
+u32 add_bucket(Operation& op, Shard& shard, u32 account_index, const BucketTerms& terms,
+               BucketState state) {
+  if (shard.account(account_index).bucket_count >= buckets_per_account_max) return 0;
   const u32 index = shard.take_bucket();
   if (index == 0) return 0;
   Bucket& bucket = shard.bucket(index);
@@ -95,32 +185,65 @@ u32 add_bucket(Operation& op, Shard& shard, u32 account_index, const BucketTerms
                   .product = terms.product,
                   .unit = terms.unit,
                   .priority = terms.priority,
-                  .state = BucketState::open,
+                  .state = state,
                   .expires_s = terms.expires_s,
                   .valid_from_s = terms.valid_from_s};
-  u32 before = 0;
-  u32 after = account.first_bucket;
-  while (after != 0 && pays_before(shard.bucket(after), terms)) {
-    before = after;
-    after = shard.bucket(after).next;
-  }
-  bucket.next = after;
-  op.change(account,
-            {.pool = Pool::account, .index = account_index, .at_word = 2, .word_count = 2});
-  account.bucket_count = static_cast<u16>(account.bucket_count + 1);
-  if (before == 0) {
-    account.first_bucket = index;
-  } else {
-    Bucket& earlier = shard.bucket(before);
-    op.change(earlier, {.pool = Pool::bucket, .index = before, .at_word = 1, .word_count = 1});
-    earlier.next = index;
-  }
+  link_bucket(op, shard, index);
   return index;
 }
 
-static_assert(offsetof(Account, plan) == 2 * 8, "the words that a new bucket touches");
-static_assert(offsetof(Account, bucket_count) < 4 * 8, "the words that a new bucket touches");
-static_assert(offsetof(Bucket, next) < 2 * 8, "the word that a new neighbour touches");
+void remove_bucket(Operation& op, Shard& shard, u32 index) {
+  Bucket& bucket = shard.bucket(index);
+  check(bucket.state != BucketState::free, "only what is there is removed");
+  op.change_all(bucket, Pool::bucket, index);
+  unlink_bucket(op, shard, index);
+  bucket.state = BucketState::free;
+  shard.give_bucket(index);
+}
+
+void extend_bucket(Operation& op, Shard& shard, u32 index, Second expires_s) {
+  Bucket& bucket = shard.bucket(index);
+  const bool is_later = bucket.expires_s != 0 && (expires_s == 0 || bucket.expires_s < expires_s);
+  if (!is_later) return;
+  op.change(bucket, {.pool = Pool::bucket, .index = index, .at_word = 1, .word_count = 3});
+  unlink_bucket(op, shard, index);
+  bucket.expires_s = expires_s;
+  link_bucket(op, shard, index);
+}
+
+void open_bucket(Operation& op, Shard& shard, u32 index) {
+  Bucket& bucket = shard.bucket(index);
+  op.change(bucket, {.pool = Pool::bucket, .index = index, .at_word = 1, .word_count = 3});
+  unlink_bucket(op, shard, index);
+  bucket.state = BucketState::open;
+  bucket.product = 0;
+  bucket.priority = 0;
+  bucket.expires_s = 0;
+  bucket.valid_from_s = 0;
+  link_bucket(op, shard, index);
+}
+
+static_assert(offsetof(Bucket, expires_s) == 3 * 8, "the words that a longer validity touches");
+
+BucketTerms transfer_terms(Unit unit, AccountRef other, u64 transfer_id) {
+  return {.unit = unit,
+          .priority = UINT8_MAX,
+          .product = other.value,
+          .expires_s = static_cast<Second>(transfer_id),
+          .valid_from_s = static_cast<Second>(transfer_id >> 32)};
+}
+
+u64 transfer_id_of(const Bucket& bucket) {
+  return u64{bucket.valid_from_s} << 32 | bucket.expires_s;
+}
+
+u32 find_transfer(const Shard& shard, u32 account, BucketState state, u64 transfer_id) {
+  for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {
+    const Bucket& bucket = shard.bucket(at);
+    if (bucket.state == state && transfer_id_of(bucket) == transfer_id) return at;
+  }
+  return 0;
+}
 
 u32 find_bucket(const Shard& shard, u32 account, const BucketTerms& terms) {
   for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {

@@ -42,9 +42,36 @@ struct BucketTerms {
   Second expires_s;
   Second valid_from_s;
 };
-u32 add_bucket(Operation& op, Shard& shard, u32 account, const BucketTerms& terms);
+u32 add_bucket(Operation& op, Shard& shard, u32 account, const BucketTerms& terms,
+               BucketState state = BucketState::open);
 
-// The bucket of the account with just these terms, or 0.
+// Takes the bucket out of its account, with whatever is in it: the caller has seen to that.
+void remove_bucket(Operation& op, Shard& shard, u32 index);
+
+// A bucket that paid for nothing pays from now on, for ever and before all others of its unit.
+void open_bucket(Operation& op, Shard& shard, u32 index);
+
+// The bucket ends at `expires_s` (0: never) if that is later than it would have, and takes its new
+// place in the order of payment.
+void extend_bucket(Operation& op, Shard& shard, u32 index, Second expires_s);
+
+// The two ends of a transfer between shards are buckets that pay for nothing: what has left lies in
+// one of state in_transit, that it came in is known by one of state received (see records.hh). Both
+// carry the number of the transfer where other buckets have their validity.
+BucketTerms transfer_terms(Unit unit, AccountRef other, u64 transfer_id);
+u64 transfer_id_of(const Bucket& bucket);
+u32 find_transfer(const Shard& shard, u32 account, BucketState state, u64 transfer_id);
+
+// The state of an account at that second: one whose time is over has expired, whatever it was, but
+// for a suspension, which is told first.
+constexpr AccountState state_at(const Account& account, Second now) {
+  const bool is_over = account.valid_until_s != 0 && now >= account.valid_until_s;
+  const bool may_end =
+      account.state != AccountState::free && account.state != AccountState::suspended;
+  return is_over && may_end ? AccountState::expired : account.state;
+}
+
+// The open bucket of the account with just these terms, or 0.
 u32 find_bucket(const Shard& shard, u32 account, const BucketTerms& terms);
 
 }  // namespace tollgate::ledger

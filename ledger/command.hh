@@ -21,17 +21,30 @@ namespace tollgate::ledger {
 
 enum class CommandKind : u8 {
   none = 0,
-  create_account = 1,    // account_id, plan, identities, buckets; answers with the account's place
-  remove_account = 2,    // account; refused while it has sessions
-  set_account = 3,       // account: plan (if not 0), state (if not free), credit_limit (if >= 0)
-  set_identities = 4,    // account, identities: replaces all of them
-  top_up = 5,            // account, buckets[0]: adds to the bucket of that unit, product, expiry
-  adjust = 6,            // account, buckets[0].amount may be negative, unit
-  transfer = 7,          // account, other_account (of a shard of the same tile), buckets[0]
-  drop_session = 8,      // session_id in account's shard; reservations go back, a CDR is written
-  re_auth_session = 30,  // session_id, rating_group (-1: all): the client is asked to report
-  abort_session = 31,    // session_id: the client is asked to end it
+  create_account = 1,  // account_id, plan, identities, buckets; answers with the account's place
+  remove_account = 2,  // account; refused while it has sessions
+  set_account = 3,     // account: plan (if not 0), state (if not free), credit_limit (if >= 0)
+  set_identities = 4,  // account, identities: replaces all of them
+  top_up = 5,          // account, buckets[0]: adds to the bucket of that unit, product, expiry
+  adjust = 6,          // account, buckets[0].amount may be negative, unit
+  transfer = 7,        // account, other_account, buckets[0]; to another shard it is step 1 of four
+  drop_session = 8,    // session_id in account's shard; reservations go back, a CDR is written
+  refund = 9,          // account, buckets[0]: what was charged comes back
+  set_payer = 10,      // account, other_account of the same shard, or none
+  set_limit = 11,      // account, buckets[0]: how much of its payer's unit it may use from now on
+  // Further steps of a transfer between shards; see app/charge_transfer.cc.
+  transfer_receive = 12,  // account (that gets it), transfer_id, buckets[0]
+  transfer_settle = 13,   // account (that sent it), transfer_id: it has arrived
+  transfer_return = 14,   // account (that sent it), transfer_id: it was refused, and comes back
+  transfer_forget = 15,   // account (that got it), transfer_id: the sender knows
+  re_auth_session = 30,   // session_id, rating_group (-1: all): the client is asked to report
+  abort_session = 31,     // session_id: the client is asked to end it
 };
+
+namespace command_flag {
+inline constexpr u8 extend = 1;           // top_up: the bucket's validity is extended
+inline constexpr u8 has_valid_until = 2;  // set_account: valid_until_s is meant, even if 0
+}  // namespace command_flag
 
 struct NewBucket {
   Amount amount;
@@ -57,16 +70,20 @@ struct Command {
   AccountRef other_account;
   AccountState state = AccountState::free;
   u8 session_id_bytes = 0;
-  u16 reserved[3] = {};
+  u8 flags = 0;  // command_flag
+  u8 reserved = 0;
+  Second valid_until_s = 0;
   union {
     i64 credit_limit = -1;  // of set_account
     i64 rating_group;       // of re_auth_session
   };
+  u64 transfer_id = 0;       // of the steps of a transfer after the first: its idempotency_key
+  u64 other_account_id = 0;  // so that a place that was given to another since is not taken for it
   std::array<IdentityKey, identities_per_account_max> identities{};
   std::array<NewBucket, initial_buckets_max> buckets{};
   std::array<char, session_id_bytes_max> session_id{};
 };
-static_assert(sizeof(Command) == 56 + 64 + 192 + 176);
+static_assert(sizeof(Command) == 72 + 64 + 192 + 176);
 
 struct CommandAnswer {
   Outcome outcome = Outcome::ok;
@@ -76,7 +93,8 @@ struct CommandAnswer {
   u64 account_id = 0;
   Amount balance;  // of the bucket that was touched, afterwards
   Unit unit = Unit::none;
-  u16 reserved[3] = {};
+  u16 is_in_transit = 0;  // of a transfer: it has left, and has not arrived yet
+  u16 reserved[2] = {};
 };
 static_assert(sizeof(CommandAnswer) == 32);
 

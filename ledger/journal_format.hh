@@ -25,7 +25,7 @@
 namespace tollgate::ledger {
 
 // Changes with every change of meaning in this file or in records.hh: another one is refused.
-inline constexpr u16 journal_layout = 1;
+inline constexpr u16 journal_layout = 2;
 
 inline constexpr u32 segment_magic = 0x314a4754;  // "TGJ1"
 inline constexpr u32 group_magic = 0x31474754;    // "TGG1"
@@ -104,7 +104,7 @@ enum class Pool : u8 {
   note = 0x80,  // not a record: index tells which NoteKind
 };
 
-enum class NoteKind : u32 { answer = 1, charging_data = 2, command = 3 };
+enum class NoteKind : u32 { answer = 1, charging_data = 2, command = 3, threshold = 4 };
 
 struct PartHeader {
   u32 index = 0;  // of the record in its pool; of a note its NoteKind

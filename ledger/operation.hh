@@ -24,6 +24,7 @@
 #include "base/time.hh"
 #include "ledger/journal_format.hh"
 #include "ledger/layout.hh"
+#include "ledger/threshold.hh"
 
 namespace tollgate::ledger {
 
@@ -92,6 +93,18 @@ class Operation {
   Instant now() const { return now_; }
   Second now_second() const { return static_cast<Second>(now_.whole_seconds()); }
 
+  // Movements of buckets look out for these; they must outlive the operation.
+  void watch(const Thresholds& thresholds) { thresholds_ = &thresholds; }
+  const Thresholds* thresholds() const { return thresholds_; }
+  u32 crossing_count() const { return crossings_.count + crossings_.untold; }
+  void note_crossing(const ThresholdNote& crossing) {
+    if (crossings_.count == Crossings::count_max) {
+      ++crossings_.untold;
+    } else {
+      crossings_.all[crossings_.count++] = crossing;
+    }
+  }
+
   // `words` words of `record`, from word `at_word` on, are about to change.
   struct Range {
     Pool pool;
@@ -115,7 +128,7 @@ class Operation {
                     .word_count = sizeof(Record) / 8 - derived_words});
   }
 
-  // A part that replay passes over: up to two of them, bytes valid until finish.
+  // A part that replay passes over: up to three of them, bytes valid until finish.
   void add_note(NoteKind kind, Bytes first, Bytes second = {}, Bytes third = {});
 
   // Where the answer lies, if anybody waits for one: inside a changed record, or in a note.
@@ -171,7 +184,9 @@ class Operation {
   u32 touched_count_ = 0;
   u32 note_count_ = 0;
   u32 version_count_ = 0;
-  std::array<Note, 3> notes_;
+  std::array<Note, 4> notes_;
+  const Thresholds* thresholds_ = nullptr;
+  Crossings crossings_;
   std::array<Touched, touched_max> touched_;
   std::array<u32*, 160> versions_;
 };

@@ -29,12 +29,16 @@ enum class [[nodiscard]] Outcome : u16{
     too_many_identities = 18, other_shard = 19,
     // may he
     account_inactive = 20, account_suspended = 21, account_expired = 22, service_barred = 23,
+    account_one_way = 24,      // it may receive only, and this costs something
+    transfer_pending = 25,     // a transfer of the account is still on its way
+    account_has_members = 26,  // others are paid for by this account
     // how much
     rating_failed = 30,    // the tariff has no price for this
     unit_mismatch = 31,    // asked for a unit in which the service is not counted
     amount_invalid = 32,   // zero or negative where a positive amount is needed
     amount_overflow = 33,  // a sum left 64 bits
     credit_limit_reached = 34,
+    refund_too_large = 35,  // more than was ever charged
     // settled without a grant
     free_of_charge = 40,  // this service costs nothing
 };
@@ -65,11 +69,17 @@ inline constexpr std::array outcome_table = {
     OutcomeRow{Outcome::too_many_identities, "too_many_identities",
                "an account has at most four identities"},
     OutcomeRow{Outcome::other_shard, "other_shard",
-               "the two accounts lie in different shards, between which nothing is moved yet"},
+               "the two accounts lie in different shards: only a transfer reaches over"},
     OutcomeRow{Outcome::account_inactive, "account_inactive", "the account is not active yet"},
     OutcomeRow{Outcome::account_suspended, "account_suspended", "the account is suspended"},
     OutcomeRow{Outcome::account_expired, "account_expired", "the account has expired"},
     OutcomeRow{Outcome::service_barred, "service_barred", "the plan bars this service"},
+    OutcomeRow{Outcome::account_one_way, "account_one_way",
+               "the account may receive only, and this costs something"},
+    OutcomeRow{Outcome::transfer_pending, "transfer_pending",
+               "a transfer of the account is still on its way"},
+    OutcomeRow{Outcome::account_has_members, "account_has_members",
+               "other accounts are paid for by this one"},
     OutcomeRow{Outcome::rating_failed, "rating_failed", "the tariff has no price for this service"},
     OutcomeRow{Outcome::unit_mismatch, "unit_mismatch",
                "the service is not counted in the unit asked for"},
@@ -77,6 +87,8 @@ inline constexpr std::array outcome_table = {
     OutcomeRow{Outcome::amount_overflow, "amount_overflow", "the sum is larger than 64 bits hold"},
     OutcomeRow{Outcome::credit_limit_reached, "credit_limit_reached",
                "the balance does not cover the smallest part of it"},
+    OutcomeRow{Outcome::refund_too_large, "refund_too_large",
+               "no bucket of that unit was charged so much"},
     OutcomeRow{Outcome::free_of_charge, "free_of_charge", "the service costs nothing"},
 };
 

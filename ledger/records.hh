@@ -41,7 +41,16 @@ struct AccountRef {
   friend constexpr bool operator==(AccountRef, AccountRef) = default;
 };
 
-enum class AccountState : u8 { free = 0, active = 1, inactive = 2, suspended = 3, expired = 4 };
+// inactive: not used yet; the first use makes it active. one_way: may receive, so gets only what
+// costs nothing. An account is also over when its valid_until_s has come; see state_at.
+enum class AccountState : u8 {
+  free = 0,
+  active = 1,
+  inactive = 2,
+  suspended = 3,
+  expired = 4,
+  one_way = 5,
+};
 
 struct alignas(64) Account {
   // derived
@@ -55,13 +64,27 @@ struct alignas(64) Account {
   u8 identity_count = 0;
   u16 bucket_count = 0;
   Second created_s = 0;
-  i64 credit_limit = 0;  // how far the last money bucket may go below zero, in its unit; >= 0
-  u64 reserved[3] = {};
+  i64 credit_limit = 0;      // how far the last money bucket may go below zero, in its unit; >= 0
+  u32 payer = 0;             // account of the same shard that pays when this one cannot; 0: none
+  Second valid_until_s = 0;  // 0: for ever
+  u64 reserved[2] = {};
   std::array<IdentityKey, identities_per_account_max> identities{};
 };
 static_assert(sizeof(Account) == 128);
 
-enum class BucketState : u8 { free = 0, open = 1, expired = 2 };
+// open        pays, while it is valid
+// in_transit  on its way to an account of another shard: what was sent lies in its balance; product
+//             is the AccountRef that it goes to, validity holds the transfer's number
+// received    a transfer of that number has come in: empty, and only there to know it again
+// limit       of a member: how much of the payer's unit it may use; no money of its own
+enum class BucketState : u8 {
+  free = 0,
+  open = 1,
+  expired = 2,
+  in_transit = 3,
+  received = 4,
+  limit = 5,
+};
 
 // put_in = balance + reserved + consumed, at every moment between two operations. What lies in the
 // balance of an expired bucket counts as expired.

@@ -50,6 +50,11 @@ class Builder {
     return verb->add_option_function<u64>(
         option, [this, argument](const u64& value) { line_.args[argument] = value; }, help);
   }
+  CLI::Option* flag(CLI::App* verb, const std::string& option, const std::string& argument,
+                    const std::string& help) {
+    return verb->add_flag_function(
+        option, [this, argument](i64) { line_.args[argument] = 1; }, help);
+  }
 
  private:
   CLI::App& app_;
@@ -65,16 +70,30 @@ void add_account(Builder& build, CommandLine& line) {
       ->required();
   build.text(add, "--plan", "plan", "of the tariff")->required();
   build.text(add, "--balance", "balance", "to begin with: 10.00EUR");
+  build.text(add, "--state", "state", "active (default), inactive, one_way, suspended or expired");
+  build.text(add, "--valid-until", "valid_until", "30d, 2027-01-31T00:00:00Z or never (default)");
+  build.text(add, "--payer", "payer", "an account that pays when this one cannot");
   CLI::App* show = build.verb(noun, "show", "account.show", "one account with its balances");
   build.text(show, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
   build.verb(noun, "list", "account.list", "all accounts by name");
   CLI::App* set = build.verb(noun, "set", "account.set", "change an account");
   build.text(set, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
   build.text(set, "--plan", "plan", "of the tariff");
-  build.text(set, "--state", "state", "active, inactive, suspended or expired");
+  build.text(set, "--state", "state", "active, inactive, one_way, suspended or expired");
+  build.text(set, "--valid-until", "valid_until", "30d, 2027-01-31T00:00:00Z or never");
+  build.text(set, "--payer", "payer", "an account that pays when this one cannot, or none");
+  build.text(set, "--key", "key", "with a key the command may be repeated: it is done once");
   build.text(set, "--credit-limit", "credit_limit", "how far below zero: 20.00EUR");
   build.texts(set, "--add-identity", "add", "a further identity");
   build.texts(set, "--remove-identity", "remove", "an identity that goes");
+  CLI::App* history = build.verb(noun, "history", "account.history", "every change, and its cause");
+  build.text(history, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
+  build.number(history, "--limit", "limit", "how many, the latest: 50");
+  CLI::App* limit =
+      build.verb(noun, "limit", "account.limit", "what a member may use of its payer");
+  build.text(limit, "IDENTITY|ACCOUNT", "who", "the member")->required();
+  build.text(limit, "AMOUNT", "amount", "from now on: 5.00EUR; below zero: no limit")->required();
+  build.text(limit, "--key", "key", "with a key the command may be repeated: it is done once");
   CLI::App* remove = build.verb(noun, "remove", "account.remove", "remove an account");
   build.text(remove, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
   CLI::App* import = build.verb(noun, "import", "account.import", "make many accounts");
@@ -87,6 +106,7 @@ void add_balances(Builder& build, CLI::App& app) {
   build.text(top_up, "AMOUNT", "amount", "5.00EUR, 1GiB, 3600s, 10events")->required();
   build.text(top_up, "--expires", "expires", "a period: 30d, 12h");
   build.number(top_up, "--priority", "priority", "0 to 255; lower pays first");
+  build.flag(top_up, "--extend", "extend", "what is there already stays valid as long");
   CLI::App* adjust = build.verb(&app, "adjust", "adjust", "correct a balance, up or down");
   build.text(adjust, "IDENTITY", "who", "an identity or an account")->required();
   build.text(adjust, "AMOUNT", "amount", "1.00EUR or -1.00EUR")->required();
@@ -95,7 +115,11 @@ void add_balances(Builder& build, CLI::App& app) {
   build.text(transfer, "FROM", "from", "an identity or an account")->required();
   build.text(transfer, "TO", "to", "an identity or an account")->required();
   build.text(transfer, "AMOUNT", "amount", "2.00EUR")->required();
-  for (CLI::App* verb : {top_up, adjust, transfer}) {
+  CLI::App* refund = build.verb(&app, "refund", "refund", "give back what was charged");
+  build.text(refund, "IDENTITY", "who", "an identity or an account")->required();
+  build.text(refund, "AMOUNT", "amount", "0.50EUR")->required();
+  build.text(refund, "--reason", "reason", "why; it is kept")->required();
+  for (CLI::App* verb : {top_up, adjust, transfer, refund}) {
     build.text(verb, "--key", "key", "with a key the command may be repeated: it is done once");
   }
 }

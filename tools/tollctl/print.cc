@@ -42,6 +42,11 @@ std::string account_text(const Json& account) {
   text +=
       fmt::format("identities  {}\nplan        {}\nstate       {}\n", joined(account["identities"]),
                   member(account, "plan"), member(account, "state"));
+  for (const char* name : {"valid_until", "payer"}) {
+    if (!member(account, name).empty()) {
+      text += fmt::format("{:<11} {}\n", name, member(account, name));
+    }
+  }
   text += fmt::format("{:<12}{:>20} {:>20}  {:<4} {}\n", "unit", "balance", "reserved", "prio",
                       "expires");
   for (const Json& bucket : account["buckets"]) {
@@ -50,6 +55,57 @@ std::string account_text(const Json& account) {
                         member(bucket, "priority"), member(bucket, "expires"));
   }
   return text;
+}
+
+namespace {
+
+// "1.00 + 0.50 held": what a bucket has.
+std::string content_text(const Json& content) {
+  if (content.is_null()) return "?";
+  std::string text = member(content, "balance");
+  const std::string held = member(content, "reserved");
+  const bool has_held = held.find_first_not_of("0.") != std::string::npos;
+  return has_held ? text + " + " + held + " held" : text;
+}
+
+std::string cause_text(const Json& event) {
+  if (event.contains("request")) {
+    const Json& request = event["request"];
+    return fmt::format("{} {} {}", member(request, "type"), member(request, "number"),
+                       member(request, "session_id"));
+  }
+  if (!event.contains("command")) return {};
+  const Json& command = event["command"];
+  std::string text = member(command, "kind");
+  if (!command["key"].is_null()) text += " key " + member(command, "key");
+  if (command.contains("reason")) text += ": " + member(command, "reason");
+  return text;
+}
+
+}  // namespace
+
+std::string history_text(const Json& history) {
+  std::string text;
+  for (const Json& event : history["earlier"]) {
+    text += fmt::format("{}  {} {}\n", member(event, "time"), member(event, "kind"),
+                        member(event, "detail"));
+  }
+  for (const Json& event : history["events"]) {
+    text += fmt::format("{}  {}\n", member(event, "time"), cause_text(event));
+    for (const Json& change : event["changes"]) {
+      const bool is_plain = member(change, "kind") == "balance";
+      text += fmt::format("    bucket {}{}: {} -> {} {}\n", member(change, "bucket"),
+                          is_plain ? "" : " (" + member(change, "kind") + ")",
+                          content_text(change["before"]), content_text(change["after"]),
+                          member(change, "unit"));
+    }
+    if (!event["cdr"].is_null()) {
+      text += fmt::format("    charging record {}/{}\n", member(event["cdr"], "shard"),
+                          member(event["cdr"], "sequence"));
+    }
+  }
+  const bool is_whole = history.value("complete", false);
+  return text + (is_whole ? "" : "(there is more: older, or beyond --limit)\n");
 }
 
 std::string account_rows(const Json& accounts) {

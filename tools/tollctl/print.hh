@@ -12,6 +12,7 @@ namespace tollgate::tollctl {
 
 using control::Json;
 
+std::string history_text(const Json& history);
 std::string account_text(const Json& account);
 std::string account_rows(const Json& accounts);  // a line each
 std::string balance_text(const Json& answer);

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Tollgate authors
+
+// Commands that move a balance by hand: top-up, adjustment, refund, and what a member may use.
+
+#include "app/charge_command.hh"
+#include "app/command_bucket.hh"
+#include "base/check.hh"
+
+namespace tollgate::app {
+namespace {
+
+using ledger::Account;
+using ledger::Bucket;
+using ledger::BucketState;
+using ledger::Command;
+using ledger::NewBucket;
+using ledger::Operation;
+using ledger::Outcome;
+using ledger::Shard;
+
+// The bucket that a top-up goes into: one of just these terms; if validity is to be extended, one
+// of the same kind that is still valid, whenever it ends.
+u32 find_top_up_bucket(const Shard& shard, u32 account, const Command& command,
+                       ledger::Second now) {
+  const NewBucket& wanted = command.buckets[0];
+  if ((command.flags & ledger::command_flag::extend) == 0) {
+    return find_bucket(shard, account, terms_of(wanted));
+  }
+  for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {
+    const Bucket& bucket = shard.bucket(at);
+    if (bucket.unit == wanted.unit && bucket.priority == wanted.priority &&
+        bucket.product == wanted.product && is_usable(bucket, now)) {
+      return at;
+    }
+  }
+  return 0;
+}
+
+// An account that is topped up stays valid for as long as what was put in.
+void extend_account(Operation& op, Shard& shard, u32 index, ledger::Second expires_s) {
+  Account& account = shard.account(index);
+  if (account.valid_until_s == 0) return;
+  if (expires_s != 0 && expires_s <= account.valid_until_s) return;
+  constexpr u32 word = offsetof(Account, valid_until_s) / 8;
+  op.change(account,
+            {.pool = ledger::Pool::account, .index = index, .at_word = word, .word_count = 1});
+  account.valid_until_s = expires_s;
+}
+
+u32 find_limit(const Shard& shard, u32 account, Unit unit) {
+  for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {
+    if (shard.bucket(at).state == BucketState::limit && shard.bucket(at).unit == unit) return at;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Outcome Commander::top_up(Shard& shard, Operation& op, const Command& command) {
+  const NewBucket& wanted = command.buckets[0];
+  if (command.bucket_count != 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
+  const u32 index = command.account.index();
+  u32 bucket = find_top_up_bucket(shard, index, command, op.now_second());
+  if (!fits(shard, bucket, wanted.amount)) return Outcome::amount_overflow;
+  if (bucket == 0) {
+    if (!has_room(shard, index, 1)) return Outcome::too_busy;
+    bucket = add_bucket(op, shard, index, terms_of(wanted));
+    check(bucket != 0, "there was room");
+  }
+  const Outcome outcome = put_in(op, {shard, bucket}, wanted.amount);
+  check(outcome == Outcome::ok, "the sum was looked at");
+  if ((command.flags & ledger::command_flag::extend) != 0) {
+    extend_bucket(op, shard, bucket, wanted.expires_s);
+    extend_account(op, shard, index, wanted.expires_s);
+  }
+  tell_balance(shard, bucket);
+  return Outcome::ok;
+}
+
+// Up or down; down only as far as there is something free, whoever the operator is: what is held
+// belongs to a session.
+Outcome Commander::adjust(Shard& shard, Operation& op, const Command& command) {
+  const NewBucket& change = command.buckets[0];
+  if (command.bucket_count != 1 || change.amount.is_zero()) return Outcome::amount_invalid;
+  if (change.amount.count == INT64_MIN) return Outcome::amount_overflow;  // it has no opposite
+  const u32 bucket = first_bucket_of(shard, command.account.index(), change.unit, op.now_second());
+  if (bucket == 0) {
+    return change.amount.is_positive() ? top_up(shard, op, command) : Outcome::bucket_unknown;
+  }
+  if (!fits(shard, bucket, change.amount)) return Outcome::amount_overflow;
+  Outcome outcome = Outcome::ok;
+  if (change.amount.is_positive()) {
+    outcome = put_in(op, {shard, bucket}, change.amount);
+  } else {
+    const Amount less{-change.amount.count};
+    if (shard.bucket(bucket).balance < less) return Outcome::credit_limit_reached;
+    outcome = take_out(op, {shard, bucket}, less);
+  }
+  tell_balance(shard, bucket);
+  return outcome;
+}
+
+// What was charged comes back into a bucket that it was taken from: one that was charged at least
+// so much, and that can still be used.
+Outcome Commander::refund_charge(Shard& shard, Operation& op, const Command& command) {
+  const NewBucket& wanted = command.buckets[0];
+  const u32 account = command.account.index();
+  const u32 first = first_bucket_of(shard, account, wanted.unit, op.now_second());
+  if (first == 0) return Outcome::bucket_unknown;
+  if (command.bucket_count != 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
+  for (u32 at = first; at != 0; at = shard.bucket(at).next) {
+    const Bucket& bucket = shard.bucket(at);
+    if (bucket.unit != wanted.unit || !is_usable(bucket, op.now_second())) continue;
+    if (bucket.consumed < wanted.amount) continue;
+    const Outcome outcome = refund(op, {shard, at}, wanted.amount);
+    tell_balance(shard, at);
+    return outcome;
+  }
+  return Outcome::refund_too_large;
+}
+
+// From now on the other account pays for what this one cannot pay for itself. They lie in one
+// shard, so that both have the same writer.
+Outcome Commander::set_payer(Shard& shard, Operation& op, const Command& command) {
+  const u32 index = command.account.index();
+  Account& account = shard.account(index);
+  const ledger::AccountRef payer = command.other_account;
+  if (!payer.is_none()) {
+    if (payer.shard() == shard.number() && !is_account(shard, payer, command.other_account_id)) {
+      return Outcome::account_unknown;
+    }
+    if (account.open_sessions != 0) return Outcome::account_has_sessions;
+    if (payer.shard() != shard.number()) return Outcome::other_shard;
+    if (payer.index() == index) return Outcome::account_has_members;
+  } else if (account.open_sessions != 0) {
+    return Outcome::account_has_sessions;  // they may lean on what the payer has
+  }
+  constexpr u32 word = offsetof(Account, payer) / 8;
+  op.change(account,
+            {.pool = ledger::Pool::account, .index = index, .at_word = word, .word_count = 1});
+  account.payer = payer.index();
+  return Outcome::ok;
+}
+
+// The member may use so much of that unit of its payer from now on; less than nothing: there is no
+// limit any more.
+Outcome Commander::set_limit(Shard& shard, Operation& op, const Command& command) {
+  const NewBucket& wanted = command.buckets[0];
+  if (command.bucket_count != 1) return Outcome::amount_invalid;
+  const u32 account = command.account.index();
+  u32 limit = find_limit(shard, account, wanted.unit);
+  if (wanted.amount.is_negative()) {
+    if (limit == 0) return Outcome::bucket_unknown;
+    if (!shard.bucket(limit).reserved.is_zero()) return Outcome::account_has_sessions;
+    remove_bucket(op, shard, limit);
+    return Outcome::ok;
+  }
+  Amount change = wanted.amount;
+  Amount sum;
+  if (limit != 0 && !subtract(wanted.amount, shard.bucket(limit).balance, change)) {
+    return Outcome::amount_overflow;
+  }
+  if (limit != 0 && !add(shard.bucket(limit).put_in, change, sum)) return Outcome::amount_overflow;
+  if (limit == 0) {
+    // What sessions hold of the payer already would not be held of the limit.
+    if (shard.account(account).open_sessions != 0) return Outcome::account_has_sessions;
+    if (!has_room(shard, account, 1)) return Outcome::too_busy;
+    limit = add_bucket(op, shard, account, terms_of({.unit = wanted.unit, .priority = UINT8_MAX}),
+                       BucketState::limit);
+    check(limit != 0, "there was room");
+  }
+  const Outcome outcome = change.is_negative() ? take_out(op, {shard, limit}, Amount{-change.count})
+                                               : put_in(op, {shard, limit}, change);
+  check(outcome == Outcome::ok, "the sum was looked at");
+  tell_balance(shard, limit);
+  return Outcome::ok;
+}
+
+}  // namespace tollgate::app
