@@ -31,6 +31,12 @@ std::string to_text(const ExpectedService& service) {
                      service.last == LastAction::none ? "" : " last");
 }
 
+ModelBucket::Role role_of(const ledger::Bucket& bucket) {
+  if (bucket.state == ledger::BucketState::in_transit) return ModelBucket::Role::sent;
+  if (bucket.state == ledger::BucketState::received) return ModelBucket::Role::received;
+  return ModelBucket::Role::pays;
+}
+
 struct Holds {
   i64 sum = 0;
   std::size_t count = 0;
@@ -110,6 +116,7 @@ void Judge::compare_account(u32 number, const ModelAccount& expected) const {
   for (const ModelBucket& wanted : expected.buckets) {
     if (at == 0) fail("account {} has too few buckets", number);
     const ledger::Bucket& bucket = shard.bucket(at);
+    if (role_of(bucket) != wanted.role) fail("account {}: a transfer is half there", number);
     if (bucket.unit != wanted.terms.unit || bucket.expires_s != wanted.terms.expires_s ||
         bucket.priority != wanted.terms.priority || bucket.put_in.count != wanted.put_in ||
         bucket.balance.count != wanted.balance || bucket.reserved.count != wanted.reserved ||

@@ -163,6 +163,14 @@ void Judge::on_command(Operation& operation, Bytes answer, u64 noted_key, const 
     fail("command {} of kind {}: {}, expected {}", operation.subject,
          static_cast<u32>(command.kind), to_text(got.outcome), to_text(reply.outcome));
   }
+  if ((got.is_repeated != 0) != reply.is_repeated) {
+    fail("command {} was {}", operation.subject,
+         reply.is_repeated ? "carried out twice" : "taken for a repetition");
+  }
+  if ((got.is_in_transit != 0) != reply.is_in_transit) {
+    fail("transfer {} {}", operation.subject,
+         reply.is_in_transit ? "is not on its way" : "has only left");
+  }
   const bool has_effect = operation.entry.sequence != 0;
   if (has_effect != reply.has_effect) fail("command {} had another effect", operation.subject);
   if (reply.has_balance && got.balance.count != reply.balance) {

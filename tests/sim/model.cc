@@ -301,8 +301,15 @@ bool Model::remember(const std::string& session_id) {
 void Model::check_conservation() const {
   std::map<Unit, i64> put_in;
   std::map<Unit, i64> there;
+  std::set<u64> received;
   for (const auto& [number, account] : accounts_) {
     for (const ModelBucket& one : account.buckets) {
+      if (one.role == ModelBucket::Role::received) received.insert(one.transfer);
+    }
+  }
+  for (const auto& [number, account] : accounts_) {
+    for (const ModelBucket& one : account.buckets) {
+      if (one.role == ModelBucket::Role::sent && received.contains(one.transfer)) continue;
       put_in[one.terms.unit] += one.put_in;
       there[one.terms.unit] += one.balance + one.reserved + one.consumed;
     }

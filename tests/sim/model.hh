@@ -26,7 +26,11 @@ extern const char* const metered_plan;  // money only
 extern const char* const pack_plan;     // octets first, then money
 
 struct ModelBucket {
+  // What a transfer to another shard leaves behind at its two ends pays for nothing.
+  enum class Role : u8 { pays, sent, received };
   u64 id = 0;
+  Role role = Role::pays;
+  u64 transfer = 0;         // of one that was sent or received
   ledger::NewBucket terms;  // its amount means nothing here
   i64 put_in = 0;
   i64 balance = 0;
@@ -80,6 +84,8 @@ class Model {
     bool has_balance = false;
     i64 balance = 0;
     bool has_effect = false;
+    bool is_repeated = false;
+    bool is_in_transit = false;
   };
   CommandReply carry_out(const ledger::Command& command, ledger::AccountRef place, Instant at,
                          bool may_move);
@@ -98,8 +104,11 @@ class Model {
   // What the session that ended last had cost, in micros.
   i64 last_closing_cost() const { return last_closing_cost_; }
 
-  // Throws if what was put in is not still there, by unit.
+  // Throws if what was put in is not still there, by unit. A transfer between shards moves nothing
+  // out or in: what was sent counts at the source for as long as the target has no mark of it.
   void check_conservation() const;
+  // By commands, less what removed accounts took with them.
+  const std::map<Unit, i64>& put_in() const { return put_in_; }
 
  private:
   enum class Verdict : u8 { absent, free, barred, charged };
@@ -158,6 +167,10 @@ class Model {
   Outcome find_repeated(const ModelSession& session, const Question& question, Reply& reply) const;
   static ModelBucket& bucket(ModelAccount& account, u64 id);
   ModelBucket& add_bucket(ModelAccount& account, const ledger::NewBucket& terms);
+  ModelBucket& add_end(ModelAccount& account, ModelBucket::Role role, Unit unit, u64 transfer);
+  static ModelBucket* end_of_transfer(ModelAccount& account, ModelBucket::Role role, u64 transfer);
+  static void remove_bucket(ModelAccount& account, u64 id);
+  static void shift(ModelBucket& bucket, i64 amount);
   static ModelBucket* same_terms(ModelAccount& account, const ledger::NewBucket& terms);
   static ModelBucket* first_of(ModelAccount& account, Unit unit, Instant at);
   void put(ModelBucket& bucket, i64 amount);
@@ -166,8 +179,15 @@ class Model {
   void command_top_up(ModelAccount& account, const ledger::NewBucket& wanted, CommandReply& reply);
   void command_adjust(ModelAccount& account, const ledger::Command& command, Instant at,
                       CommandReply& reply);
+  void command_remove(u32 number, CommandReply& reply);
   void command_transfer(ModelAccount& account, const ledger::Command& command, Instant at,
                         CommandReply& reply);
+  void command_send(ModelAccount& account, const ledger::Command& command, Instant at,
+                    CommandReply& reply);
+  void command_receive(ModelAccount& account, const ledger::Command& command, Instant at,
+                       CommandReply& reply);
+  void command_end_transfer(ModelAccount& account, const ledger::Command& command, Instant at,
+                            CommandReply& reply);
   void command_drop(const ledger::Command& command, Instant at, CommandReply& reply);
 
   std::map<u32, ModelAccount> accounts_;
@@ -175,7 +195,7 @@ class Model {
   std::map<std::string, ModelSession> forgotten_;
   u64 next_bucket_ = 1;
   i64 last_closing_cost_ = 0;
-  std::map<Unit, i64> put_in_;  // by commands, less what removed accounts took with them
+  std::map<Unit, i64> put_in_;
 };
 
 }  // namespace tollgate::sim

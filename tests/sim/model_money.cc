@@ -74,7 +74,8 @@ i64 whole_seconds(Instant at) {
 bool is_usable(const ModelBucket& bucket, Instant at) {
   const i64 now = whole_seconds(at);
   const ledger::NewBucket& terms = bucket.terms;
-  return terms.valid_from_s <= now && (terms.expires_s == 0 || now < terms.expires_s);
+  return bucket.role == ModelBucket::Role::pays && terms.valid_from_s <= now &&
+         (terms.expires_s == 0 || now < terms.expires_s);
 }
 
 bool is_same(const ledger::NewBucket& a, const ledger::NewBucket& b) {
@@ -195,7 +196,7 @@ ModelBucket& Model::bucket(ModelAccount& account, u64 id) {
 
 ModelBucket* Model::same_terms(ModelAccount& account, const ledger::NewBucket& terms) {
   for (ModelBucket& one : account.buckets) {
-    if (is_same(one.terms, terms)) return &one;
+    if (one.role == ModelBucket::Role::pays && is_same(one.terms, terms)) return &one;
   }
   return nullptr;
 }
@@ -217,9 +218,13 @@ ModelBucket& Model::add_bucket(ModelAccount& account, const ledger::NewBucket& t
   return *account.buckets.insert(at, {.id = next_bucket_++, .terms = terms});
 }
 
-void Model::put(ModelBucket& bucket, i64 amount) {
+void Model::shift(ModelBucket& bucket, i64 amount) {
   bucket.put_in += amount;
   bucket.balance += amount;
+}
+
+void Model::put(ModelBucket& bucket, i64 amount) {
+  shift(bucket, amount);
   put_in_[bucket.terms.unit] += amount;
 }
 
@@ -246,15 +251,7 @@ Model::CommandReply Model::carry_out(const ledger::Command& command, ledger::Acc
   }
   ModelAccount& account = found->second;
   if (command.kind == CommandKind::remove_account) {
-    for (const auto& [id, session] : sessions_) {
-      if (session.is_open && session.subscriber == found->first) {
-        reply.outcome = Outcome::account_has_sessions;
-        return reply;
-      }
-    }
-    for (ModelBucket& one : account.buckets) put(one, -one.put_in);
-    accounts_.erase(found);
-    reply.has_effect = true;
+    command_remove(found->first, reply);
   } else if (command.kind == CommandKind::set_account) {
     account.is_suspended = command.state == ledger::AccountState::suspended;
     reply.has_effect = true;
@@ -262,10 +259,33 @@ Model::CommandReply Model::carry_out(const ledger::Command& command, ledger::Acc
     command_top_up(account, command.buckets[0], reply);
   } else if (command.kind == CommandKind::adjust) {
     command_adjust(account, command, at, reply);
-  } else {
+  } else if (command.kind == CommandKind::transfer) {
     command_transfer(account, command, at, reply);
+  } else if (command.kind == CommandKind::transfer_receive) {
+    command_receive(account, command, at, reply);
+  } else {
+    command_end_transfer(account, command, at, reply);
   }
   return reply;
+}
+
+void Model::command_remove(u32 number, CommandReply& reply) {
+  for (const auto& [id, session] : sessions_) {
+    if (session.is_open && session.subscriber == number) {
+      reply.outcome = Outcome::account_has_sessions;
+      return;
+    }
+  }
+  ModelAccount& account = accounts_.at(number);
+  for (const ModelBucket& one : account.buckets) {
+    if (one.role != ModelBucket::Role::pays) {
+      reply.outcome = Outcome::transfer_pending;
+      return;
+    }
+  }
+  for (ModelBucket& one : account.buckets) put(one, -one.put_in);
+  accounts_.erase(number);
+  reply.has_effect = true;
 }
 
 void Model::command_create(const ledger::Command& command, ledger::AccountRef place,
@@ -309,32 +329,6 @@ void Model::command_adjust(ModelAccount& account, const ledger::Command& command
   }
   put(*target, change.amount.count);
   reply = {.has_balance = true, .balance = target->balance, .has_effect = true};
-}
-
-void Model::command_transfer(ModelAccount& account, const ledger::Command& command, Instant at,
-                             CommandReply& reply) {
-  const ledger::NewBucket& wanted = command.buckets[0];
-  ModelAccount* other = nullptr;
-  for (auto& [number, one] : accounts_) {
-    if (one.place == command.other_account) other = &one;
-  }
-  ModelBucket* source = first_of(account, wanted.unit, at);
-  if (command.other_account.shard() != command.shard) {
-    reply.outcome = Outcome::other_shard;
-  } else if (other == nullptr) {
-    reply.outcome = Outcome::account_unknown;
-  } else if (source == nullptr) {
-    reply.outcome = Outcome::bucket_unknown;
-  } else if (source->balance < wanted.amount.count) {
-    reply.outcome = Outcome::credit_limit_reached;
-  } else {
-    ModelBucket* target = first_of(*other, wanted.unit, at);
-    if (target == source) return;
-    if (target == nullptr) target = &add_bucket(*other, wanted);
-    put(*source, -wanted.amount.count);
-    put(*target, wanted.amount.count);
-    reply = {.has_balance = true, .balance = source->balance, .has_effect = true};
-  }
 }
 
 void Model::command_drop(const ledger::Command& command, Instant at, CommandReply& reply) {

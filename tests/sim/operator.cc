@@ -10,6 +10,8 @@ namespace tollgate::sim {
 using ledger::Command;
 using ledger::CommandKind;
 
+constexpr u64 no_account = 1'000'000;
+
 ledger::IdentityKey Operator::identity_of(u64 account) {
   return ledger::number_key(ledger::IdentityType::msisdn, fmt::format("4670{:06}", account));
 }
@@ -61,7 +63,7 @@ void Operator::act(Instant now) {
   Command command{.shard = static_cast<u8>(account.place.shard()),
                   .account_id = chosen->first,
                   .account = account.place};
-  const u32 what = random_.below(16);
+  const u32 what = random_.below(20);
   command.bucket_count = 1;
   command.buckets[0] = some_bucket(now);
   if (what < 6) {
@@ -69,15 +71,18 @@ void Operator::act(Instant now) {
   } else if (what < 9) {
     command.kind = CommandKind::adjust;
     if (random_.once_in(2)) command.buckets[0].amount.count *= -1;
-  } else if (what < 12) {
+  } else if (what < 16) {
     command.kind = CommandKind::transfer;
+    command.buckets[0].amount.count /= 4;
     command.other_account = other->second.place;
+    command.other_account_id = other->first;
+    if (random_.once_in(8)) command.other_account_id = no_account;  // it is refused over there
     command.buckets[0].expires_s = 0;
-  } else if (what < 14) {
+  } else if (what < 18) {
     command.kind = CommandKind::set_account;
     command.state =
         random_.once_in(3) ? ledger::AccountState::suspended : ledger::AccountState::active;
-  } else if (what < 15) {
+  } else if (what < 19) {
     command.kind = CommandKind::drop_session;
     for (const auto& [id, session] : judge_.model().sessions()) {
       if (session.subscriber != chosen->first) continue;
@@ -96,11 +101,13 @@ void Operator::act(Instant now) {
 void Operator::send(const Command& command) {
   const u32 number = judge_.add(command);
   waiting_.insert(number);
+  if (command.kind == CommandKind::transfer) transfers_.begin(judge_.command(number));
   appliance_.send_command(judge_.command(number));
 }
 
 void Operator::receive() {
   for (const Judge::CommandDone& done : judge_.read_command_answers()) {
+    if (transfers_.on_answer(done.number, done.answer.outcome)) continue;
     if (!waiting_.contains(done.number)) continue;  // a second answer, of a tile that was killed
     if (done.answer.outcome == Outcome::too_busy) {
       appliance_.send_command(judge_.command(done.number));
@@ -114,6 +121,8 @@ void Operator::receive() {
 void Operator::finish(u32 number, Outcome outcome, ledger::AccountRef place) {
   const Command& command = judge_.command(number);
   const bool is_ok = outcome == Outcome::ok;
+  if (command.kind == CommandKind::transfer && is_ok) transfers_.sent(command.idempotency_key);
+  if (command.kind == CommandKind::transfer && !is_ok) transfers_.refused(command.idempotency_key);
   if (command.kind == CommandKind::create_account && is_ok) {
     const bool is_new = appliance_.index().find(identity_of(command.account_id)).is_none();
     if (is_new && !appliance_.index().insert(identity_of(command.account_id), place)) {
@@ -143,6 +152,7 @@ void Operator::look_up(bool is_quiet) {
     finish(number, Outcome::ok,
            found == accounts.end() ? ledger::AccountRef{} : found->second.place);
   }
+  transfers_.look_through(is_quiet);
 }
 
 }  // namespace tollgate::sim

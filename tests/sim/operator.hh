@@ -7,23 +7,33 @@
 // Each command has a key and takes effect once. Its answer may be lost with a tile: then it is
 // looked up in the journal, and sent again only if it is not there when all that was under way is
 // over.
+//
+// It may forget what it had under way, as control does when it dies: commands are stored with their
+// keys, and what became of a transfer between shards is found in the ledger (transfers.hh).
 #pragma once
 
 #include "tests/sim/clients.hh"
+#include "tests/sim/transfers.hh"
 
 namespace tollgate::sim {
 
 class Operator {
  public:
   Operator(Appliance& appliance, Judge& judge, Clients& clients, Random& random)
-      : appliance_(appliance), judge_(judge), clients_(clients), random_(random) {}
+      : appliance_(appliance),
+        judge_(judge),
+        clients_(clients),
+        random_(random),
+        transfers_(appliance, judge, random) {}
 
   void act(Instant now);
   void make_account();
   void receive();
   // Takes what is in the journal for answered. `is_quiet`: nothing is under way any more.
   void look_up(bool is_quiet);
-  bool is_waiting() const { return !waiting_.empty(); }
+  // Which step of a transfer was under way is not known any more.
+  void forget() { transfers_.forget(); }
+  bool is_waiting() const { return !waiting_.empty() || transfers_.is_under_way(); }
 
  private:
   static constexpr u32 accounts_max = 6;  // one less than the smallest shard holds
@@ -44,6 +54,7 @@ class Operator {
   std::map<u64, Account> accounts_;
   std::set<u32> waiting_;
   u64 next_account_ = 1;
+  Transfers transfers_;
 };
 
 }  // namespace tollgate::sim

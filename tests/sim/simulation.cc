@@ -75,7 +75,7 @@ void Simulation::step() {
     housekeep(any_tile(), random_.once_in(40));
   } else if (what < 930) {
     pass_time();
-  } else if (what < 955) {
+  } else if (what < 955 || what >= 986) {
     operator_.act(now_);
     operator_.look_up(false);
   } else if (what < 967) {
@@ -90,6 +90,10 @@ void Simulation::step() {
     disk_.is_full = !disk_.is_full;
     trace(disk_.is_full ? "the disk is full" : "the disk has room");
     ++counts_.faults;
+  } else if (what == 985) {
+    trace("the operator forgets what was under way");
+    operator_.forget();
+    ++counts_.crashes;
   } else if (what == 984) {
     trace("many clients at once");
     clients_.storm();
@@ -209,6 +213,7 @@ void Simulation::kill() {
 
 void Simulation::lose_power() {
   trace("power is lost");
+  operator_.forget();
   appliance_.lose_power();
   ++counts_.crashes;
   ++counts_.power_losses;
@@ -321,6 +326,10 @@ void Simulation::finish() {
   if (!report.is_clean) fail("audit: {}", report.findings[0]);
   for (const ledger::AuditUnit& unit : report.units) {
     if (unit.reserved != 0) fail("{} is held for nobody", unit_name(unit.unit));
+    if (unit.in_transit != 0) fail("{} is on its way for ever", unit_name(unit.unit));
+    const auto put_in = judge_.model().put_in().find(unit.unit);
+    const i64 expected = put_in == judge_.model().put_in().end() ? 0 : put_in->second;
+    if (unit.put_in != expected) fail("of {} {} was put in", expected, unit_name(unit.unit));
   }
   lose_power();
 }
