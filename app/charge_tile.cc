@@ -165,7 +165,7 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
     op.watch(options_.policy.thresholds);
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
-    counters_.thresholds_crossed += op.crossing_count();
+    counters_.thresholds_crossed += op.crossings().number();
   }
   burst_.commit();
   link.release();
@@ -232,7 +232,7 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
     Operation op(burst_, owner.number(), owner.header(), turn.now);
     op.watch(options_.policy.thresholds);
     commander_.carry_out(owner, op, tariff_.image(), command, journal_has_room());
-    counters_.thresholds_crossed += op.crossing_count();
+    counters_.thresholds_crossed += op.crossings().number();
     ++counters_.commands;
     ++work;
   }

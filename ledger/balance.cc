@@ -11,30 +11,30 @@ void check_conserved(const Bucket& bucket) {
   check(sum == bucket.put_in.count, "what was put in is free, held or consumed");
 }
 
-// What the bucket is worth has changed: tells of each threshold that it fell below.
-void look_for_crossings(Operation& op, BucketPlace at, Amount before, Amount after) {
-  if (op.thresholds() == nullptr || after >= before) return;
-  const Bucket& bucket = at.shard.bucket(at.index);
-  if (bucket.state != BucketState::open) return;
-  for (u32 i = 0; i < op.thresholds()->count; ++i) {
-    const Threshold& threshold = op.thresholds()->all[i];
-    if (threshold.unit != bucket.unit || before < threshold.below || after >= threshold.below) {
-      continue;
-    }
-    op.note_crossing({.account_id = at.shard.account(bucket.account).id,
-                      .bucket = at.index,
-                      .unit = bucket.unit,
-                      .threshold = threshold.below,
-                      .before = before,
-                      .after = after});
-  }
-}
-
 // Free and held together. It fits: both were added up to what was put in.
 Amount worth_of(const Bucket& bucket) {
   Amount worth = Amount::max();
   if (!add(bucket.balance, bucket.reserved, worth)) worth = Amount::max();
   return worth;
+}
+
+// What the bucket is worth has changed: tells of each threshold that it fell below.
+void look_for_crossings(Operation& op, BucketPlace at, Amount before) {
+  const Bucket& bucket = at.shard.bucket(at.index);
+  const Amount after = worth_of(bucket);
+  if (after >= before || bucket.state != BucketState::open) return;
+  for (u32 i = 0; i < op.thresholds()->count; ++i) {
+    const Threshold& threshold = op.thresholds()->all[i];
+    if (threshold.unit != bucket.unit || before < threshold.below || after >= threshold.below) {
+      continue;
+    }
+    op.crossings().add({.account_id = at.shard.account(bucket.account).id,
+                        .bucket = at.index,
+                        .unit = bucket.unit,
+                        .threshold = threshold.below,
+                        .before = before,
+                        .after = after});
+  }
 }
 
 // Moves `amount` from one field of a bucket to another.
@@ -47,11 +47,12 @@ Outcome move(Operation& op, BucketPlace at, Amount amount, Amount Bucket::*from,
   if (!subtract(bucket.*from, amount, less)) return Outcome::amount_overflow;
   if (!add(bucket.*to, amount, more)) return Outcome::amount_overflow;
   op.change(bucket, {.pool = Pool::bucket, .index = at.index, .at_word = 5, .word_count = 3});
-  const Amount before = worth_of(bucket);
+  const bool is_watched = op.thresholds() != nullptr;
+  const Amount before = is_watched ? worth_of(bucket) : Amount{};
   bucket.*from = less;
   bucket.*to = more;
   check_conserved(bucket);
-  look_for_crossings(op, at, before, worth_of(bucket));
+  if (is_watched) look_for_crossings(op, at, before);
   return Outcome::ok;
 }
 
@@ -63,11 +64,12 @@ Outcome move_outside(Operation& op, BucketPlace at, Amount change) {
   if (!add(bucket.put_in, change, put)) return Outcome::amount_overflow;
   if (!add(bucket.balance, change, balance)) return Outcome::amount_overflow;
   op.change(bucket, {.pool = Pool::bucket, .index = at.index, .at_word = 4, .word_count = 4});
-  const Amount before = worth_of(bucket);
+  const bool is_watched = op.thresholds() != nullptr;
+  const Amount before = is_watched ? worth_of(bucket) : Amount{};
   bucket.put_in = put;
   bucket.balance = balance;
   check_conserved(bucket);
-  look_for_crossings(op, at, before, worth_of(bucket));
+  if (is_watched) look_for_crossings(op, at, before);
   return Outcome::ok;
 }
 

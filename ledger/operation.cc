@@ -176,9 +176,9 @@ u8* Operation::write_notes(u8* at, const u8* entry, EntryHeader& header) const {
 }
 
 void Operation::finish(EntryKind kind, AnswerTag tag) {
-  if (crossings_.count != 0) {
-    add_note(NoteKind::threshold, {reinterpret_cast<const u8*>(crossings_.all.data()),
-                                   crossings_.count * sizeof(ThresholdNote)});
+  if (const Crossings& crossed = crossings(); crossed.count != 0) {
+    add_note(NoteKind::threshold, {reinterpret_cast<const u8*>(crossed.all.data()),
+                                   crossed.count * sizeof(ThresholdNote)});
   }
   const u64 bytes = entry_bytes();
   check(bytes <= entry_bytes_max, "an entry is bounded by the limits of a request");

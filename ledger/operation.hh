@@ -76,11 +76,15 @@ class Burst {
   }
 
   LinkProducer& journal() { return journal_; }
+  // Of the operation under way. They are many words and nearly always empty, so they are not made
+  // anew for each.
+  Crossings& crossings() { return crossings_; }
 
  private:
   UndoMemory& undo_;
   u8* ledger_base_;
   LinkProducer& journal_;
+  Crossings crossings_;
 };
 
 class Operation {
@@ -88,22 +92,18 @@ class Operation {
   Operation(Burst& burst, u32 shard_number, ShardHeader& shard, Instant now)
       : burst_(burst), shard_(shard), shard_number_(shard_number), now_(now) {
     burst_.enter_shard(shard_number);
+    burst_.crossings().clear();
   }
 
   Instant now() const { return now_; }
   Second now_second() const { return static_cast<Second>(now_.whole_seconds()); }
 
-  // Movements of buckets look out for these; they must outlive the operation.
-  void watch(const Thresholds& thresholds) { thresholds_ = &thresholds; }
-  const Thresholds* thresholds() const { return thresholds_; }
-  u32 crossing_count() const { return crossings_.count + crossings_.untold; }
-  void note_crossing(const ThresholdNote& crossing) {
-    if (crossings_.count == Crossings::count_max) {
-      ++crossings_.untold;
-    } else {
-      crossings_.all[crossings_.count++] = crossing;
-    }
+  // Movements of buckets look out for these, if there are any; they must outlive the operation.
+  void watch(const Thresholds& thresholds) {
+    thresholds_ = thresholds.count == 0 ? nullptr : &thresholds;
   }
+  const Thresholds* thresholds() const { return thresholds_; }
+  Crossings& crossings() { return burst_.crossings(); }
 
   // `words` words of `record`, from word `at_word` on, are about to change.
   struct Range {
@@ -186,7 +186,6 @@ class Operation {
   u32 version_count_ = 0;
   std::array<Note, 4> notes_;
   const Thresholds* thresholds_ = nullptr;
-  Crossings crossings_;
   std::array<Touched, touched_max> touched_;
   std::array<u32*, 160> versions_;
 };

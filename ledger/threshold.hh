@@ -51,6 +51,16 @@ struct Crossings {
   std::array<ThresholdNote, count_max> all{};
   u32 count = 0;
   u32 untold = 0;
+
+  void clear() { count = untold = 0; }
+  u32 number() const { return count + untold; }
+  void add(const ThresholdNote& crossing) {
+    if (count == count_max) {
+      ++untold;
+    } else {
+      all[count++] = crossing;
+    }
+  }
 };
 
 }  // namespace tollgate::ledger
