@@ -308,7 +308,7 @@ bool Control::write_cdrs(Instant now) {
 }
 
 void Control::finish() {
-  const Instant until = clock_.now() + Duration::seconds(2);
+  const Instant until = clock_.now() + context_.options.last_answers_wait;
   while (channel_.in_flight() != 0 && clock_.now() < until) {
     channel_.poll(clock_.now());
     server_.poll(1);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.hh"
 #include "base/types.hh"
 #include "rating/normalise_compile.hh"
 
@@ -35,6 +36,8 @@ struct ControlOptions {
   u32 journal_tile_count = 1;
   u32 net_tile_count = 0;                       // whose peers are told
   const rating::AvpNames* avp_names = nullptr;  // for normalising rules; outlives control
+  // How long it waits for answers to what it has sent when it is told to stop.
+  Duration last_answers_wait = Duration::seconds(2);
 };
 
 // Runs until `stop` becomes true. 0: stopped as asked. 1: it cannot go on (its disk fails): the log

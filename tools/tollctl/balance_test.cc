@@ -48,7 +48,8 @@ class BalanceTest : public testing::Test {
   // The one bucket in EUR that pays, and how many others there are.
   std::string balance(const std::string& name) {
     std::string text;
-    for (const Json& bucket : call({"account", "show", name})["buckets"]) {
+    const Json shown = call({"account", "show", name});
+    for (const Json& bucket : shown["buckets"]) {
       if (!text.empty()) text += " ";
       if (bucket.contains("kind")) text += bucket["kind"].get<std::string>() + " ";
       text += bucket["balance"].get<std::string>();
@@ -66,7 +67,12 @@ class BalanceTest : public testing::Test {
     const Json units = call({"audit"})["units"];
     return units.empty() ? "" : units[0]["put_in"].get<std::string>();
   }
-  void start() { control_ = std::make_unique<RunningControl>(appliance_.options()); }
+  // One that dies without waiting for anybody.
+  void start() {
+    control::ControlOptions options = appliance_.options();
+    options.last_answers_wait = Duration::milliseconds(20);
+    control_ = std::make_unique<RunningControl>(options);
+  }
 
   FakeAppliance appliance_;
   std::unique_ptr<RunningControl> control_;
