@@ -7,13 +7,15 @@
 
 DIR holds one SUITE.json of meson (one object a line) a suite, and stages-failed with one line for
 each stage that never came to its tests. A test that was skipped counts as failed: what was not seen
-to work has not passed.
+to work has not passed. The last words of each failed test stand beside its name, since often only
+the end of a log is kept.
 """
 import json
 import pathlib
 import sys
 
 PASSED = {'OK', 'EXPECTEDFAIL'}
+LAST_WORDS = 500  # characters
 
 
 def main():
@@ -23,7 +25,8 @@ def main():
         tests = [json.loads(line) for line in log.read_text().splitlines()]
         failed = [test for test in tests if test['result'] not in PASSED]
         passed_total += len(tests) - len(failed)
-        failures += [f'{log.stem}: {test["name"]}: {test["result"]}' for test in failed]
+        failures += [f'{log.stem}: {test["name"]}: {test["result"]}: {last_words(test)}'
+                     for test in failed]
         seconds = sum(test.get('duration') or 0 for test in tests)
         print(f'{log.stem:<12} {len(tests) - len(failed):>4} passed {len(failed):>4} failed'
               f' {seconds:>7.1f} s')
@@ -33,6 +36,12 @@ def main():
         print(f'FAILED {failure}')
     print(f'{passed_total} passed, {len(failures)} failed')
     return 1 if failures or passed_total == 0 else 0
+
+
+def last_words(test):
+    """The end of what a test wrote, as one line: its complaint, or what it did last."""
+    text = (test.get('stderr') or '').strip() or (test.get('stdout') or '').strip()
+    return ' | '.join(text[-LAST_WORDS:].splitlines()) or 'it wrote nothing'
 
 
 if __name__ == '__main__':
