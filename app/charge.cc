@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/request_numbers.hh"
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -64,6 +65,11 @@ void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
   answer.rating_group = service.rating_group;
   answer.service_identifier = service.service_identifier;
   answer.flags = service.flags;
+}
+
+ledger::SessionNumbers numbers_of(const ChargeRequestView& request) {
+  if (request.head().has_numbers == 0) return {};
+  return request.numbers();
 }
 
 }  // namespace
@@ -143,7 +149,8 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
                                   .image = image,
                                   .policy = policy_,
                                   .account_index = account,
-                                  .service_context = head.service_context};
+                                  .service_context = head.service_context,
+                                  .numbers = numbers_of(request)};
       outcome = carry_out(context, request, session_index);
     }
   }
@@ -214,6 +221,7 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   session.type = static_cast<u8>(request.head().kind);
   session.service_context = request.head().service_context;
   session.origin_host = request.head().origin_host;
+  session.numbers = context.numbers;
   ++context.account().open_sessions;
   begin_use(context);
   return Outcome::ok;
@@ -266,6 +274,8 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   ChargeContext context = base;
   context.service_context = session.service_context;  // of the INITIAL; updates may leave it out
   const ChargeRequest& head = request.head();
+  context.numbers = session.numbers;
+  if (head.has_numbers != 0) fill_numbers(request.numbers(), context.numbers);
   const bool is_last = head.kind == RequestKind::termination;
   if (head.kind == RequestKind::update) mark_seen(session, head.number);
   if (!head.way.is_none()) session.closed_next = head.way.value;
@@ -280,6 +290,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
     settle_one(context, service, session_index, is_last, work_[number], answer);
     ++number;
   }
+  if (head.has_numbers != 0) keep_numbers(request, session_index, context);
   number = 0;
   for (const ChargeService& service : request.services()) {
     if (work_[number].wants_grant) grant_one(context, service, number, frame_.service(number));
@@ -298,6 +309,26 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
     }
   }
   store_answer(context, session_index);
+}
+
+// From the grants of this request on, other numbers may count: of a subscriber who has moved to
+// another network. What he has reported was used before.
+void Charger::keep_numbers(ChargeRequestView request, u32 session_index, ChargeContext& context) {
+  Session& session = context.shard.session(session_index);
+  ledger::SessionNumbers numbers = request.numbers();
+  fill_numbers(session.numbers, numbers);
+  if (numbers == session.numbers) return;
+  context.op.change(session, {.pool = Pool::session,
+                              .index = session_index,
+                              .at_word = offsetof(Session, numbers) / 8,
+                              .word_count = sizeof session.numbers / 8});
+  session.numbers = numbers;
+  context.numbers = numbers;
+  u32 number = 0;
+  for (const ChargeService& service : request.services()) {
+    if (work_[number].wants_grant) work_[number].found = find_rule(context, service);
+    ++number;
+  }
 }
 
 // A session lives twice the longest Validity-Time of what was answered last.

@@ -90,6 +90,7 @@ class Charger {
     rating::UsageSoFar after;  // once the grant is used
   };
   void serve(const ChargeContext& context, ChargeRequestView request, u32 session_index);
+  void keep_numbers(ChargeRequestView request, u32 session_index, ChargeContext& context);
   void settle_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
                   bool is_last, Work& work, ledger::ServiceAnswer& answer);
   void grant_one(const ChargeContext& context, const ChargeService& service, u32 number,

@@ -41,10 +41,7 @@ struct ChargeContext {
   const ChargePolicy& policy;
   u32 account_index;
   u64 service_context;
-  // rating::number_key of who calls, who is called, and the serving network, where known.
-  u64 origin = rating::number_absent;
-  u64 destination = rating::number_absent;
-  u64 network = rating::number_absent;
+  ledger::SessionNumbers numbers;  // by which zones are found
 
   ledger::Account& account() const { return shard.account(account_index); }
 };

@@ -7,11 +7,13 @@
 // and brought amounts into the units of the ledger. What the answer needs of the message besides
 // (its identifiers, Session-Id, Proxy-Info) waits in the net tile, under the tag.
 //
-// A frame is: ChargeRequest, service_count ChargeService, the Session-Id padded to eight octets.
+// A frame is: ChargeRequest, service_count ChargeService, ledger::SessionNumbers if the request has
+// any, the Session-Id padded to eight octets.
 #pragma once
 
 #include <cstring>
 
+#include "base/check.hh"
 #include "base/types.hh"
 #include "ledger/journal_format.hh"
 #include "ledger/records.hh"
@@ -123,7 +125,8 @@ struct ChargeRequest {
   u16 service_count = 0;
   Way way;
   u32 identity_check = 0;  // of the identity by which the account was found; 0: it was not by one
-  u32 reserved = 0;
+  u8 has_numbers = 0;      // ledger::SessionNumbers stand behind the services
+  u8 reserved[3] = {};
 };
 static_assert(sizeof(ChargeRequest) == 64);
 
@@ -140,10 +143,15 @@ class ChargeRequestView {
     return {reinterpret_cast<const ChargeService*>(frame_.data() + sizeof(ChargeRequest)),
             head().service_count};
   }
+  // Where has_numbers says that they are there.
+  const ledger::SessionNumbers& numbers() const {
+    check(head().has_numbers != 0, "only of a request that has numbers");
+    return *reinterpret_cast<const ledger::SessionNumbers*>(behind_services());
+  }
   std::string_view session_id() const {
-    const u8* at =
-        frame_.data() + sizeof(ChargeRequest) + u64{head().service_count} * sizeof(ChargeService);
-    return {reinterpret_cast<const char*>(at), head().session_id_bytes};
+    const u64 numbers_bytes = head().has_numbers != 0 ? sizeof(ledger::SessionNumbers) : 0;
+    return {reinterpret_cast<const char*>(behind_services() + numbers_bytes),
+            head().session_id_bytes};
   }
   static u64 frame_bytes(u64 service_count, u64 session_id_bytes) {
     return sizeof(ChargeRequest) + service_count * sizeof(ChargeService) +
@@ -151,6 +159,11 @@ class ChargeRequestView {
   }
 
  private:
+  const u8* behind_services() const {
+    return frame_.data() + sizeof(ChargeRequest) +
+           u64{head().service_count} * sizeof(ChargeService);
+  }
+
   Bytes frame_;
 };
 

@@ -11,6 +11,8 @@
 #include "diameter/avp_ids.hh"
 #include "ledger/audit.hh"
 #include "ledger/ledger.hh"
+#include "rating/charge_event.hh"
+#include "rating/number.hh"
 
 namespace tollgate::app {
 namespace {
@@ -274,9 +276,29 @@ void ChargeTable::read_services(const Words& words, std::size_t at) {
   }
 }
 
+ledger::SessionNumbers ChargeTable::read_numbers(const Words& words, std::size_t& at) {
+  ledger::SessionNumbers numbers;
+  for (; at + 1 < words.size(); at += 2) {
+    const std::string& value = words[at + 1];
+    if (words[at] == "to") {
+      numbers.destination = rating::number_key(value);
+    } else if (words[at] == "from") {
+      numbers.origin = rating::number_key(value);
+    } else if (words[at] == "in" && value.find_first_not_of("0123456789") == std::string::npos) {
+      numbers.network = rating::short_number(rating::number_key(value));
+    } else if (words[at] == "zone") {
+      numbers.zone = rating::zone_id(rating::text_key(value));
+    } else {
+      break;
+    }
+  }
+  return numbers;
+}
+
 std::vector<u64> ChargeTable::make_frame(const std::string& session, const Client& client) {
   const u32 count = service_count_of(*request_);
-  const u64 bytes = ChargeRequestView::frame_bytes(count, session.size());
+  const u64 numbers_bytes = client.numbers.is_none() ? 0 : sizeof client.numbers;
+  const u64 bytes = ChargeRequestView::frame_bytes(count, session.size()) + numbers_bytes;
   std::vector<u64> frame(bytes / 8);
   u8* at = reinterpret_cast<u8*>(frame.data());
   auto* head = new (at) ChargeRequest;
@@ -291,11 +313,14 @@ std::vector<u64> ChargeTable::make_frame(const std::string& session, const Clien
            .shard = static_cast<u8>(client.account.shard()),
            .habits = habits_of(*request_, profile_),
            .session_id_bytes = static_cast<u16>(session.size()),
-           .service_count = static_cast<u16>(count)};
+           .service_count = static_cast<u16>(count),
+           .has_numbers = static_cast<u8>(numbers_bytes != 0 ? 1 : 0)};
   auto* services = reinterpret_cast<ChargeService*>(at + sizeof *head);
   const ledger::Outcome outcome = write_services(*request_, profile_, {services, count});
   if (outcome != ledger::Outcome::ok) throw std::runtime_error(std::string(to_text(outcome)));
-  session.copy(reinterpret_cast<char*>(services + count), session.size());
+  char* behind = reinterpret_cast<char*>(services + count);
+  std::memcpy(behind, &client.numbers, numbers_bytes);
+  session.copy(behind + numbers_bytes, session.size());
   identifiers_.resize(identifier_words_max);
   identifiers_.resize(write_identifiers(*request_, identifiers_));
   return frame;
@@ -329,6 +354,7 @@ std::string ChargeTable::tell_request(const Words& words) {
     client.next_number = static_cast<u32>(std::stoul(words[at++].substr(1)));
   }
   request_->number = client.next_number++;
+  as.numbers = read_numbers(words, at);
   read_services(words, at);
   return send(fmt::format("{} {} {}", session, words[0], request_->number),
               make_frame(session, as));
@@ -509,7 +535,8 @@ std::string ChargeTable::tell_command(const Words& words) {
     const std::string& session = words.at(1);
     command.kind = ledger::CommandKind::drop_session;
     command.shard = static_cast<u8>(clients_[session].account.shard());
-    command.session_id_bytes = static_cast<u8>(session.copy(command.session_id.data(), 176));
+    command.session_id_bytes =
+        static_cast<u8>(session.copy(command.session_id.data(), command.session_id.size()));
     return std::string(to_text(rig_.command(command).outcome));
   }
   command.account = accounts_.at(words.at(1));

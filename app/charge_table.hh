@@ -16,10 +16,11 @@
 // A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS` or `ask any`, `used
 // UNITS`, `in UNITS`, `out UNITS`, `final`. `ask` and `used` in front of any service are units at
 // command level. `#N` gives a request its number; without it they count up. `as B` sends a request
-// under the name of another account. Other lines: top-up, adjust, refund, transfer, remove, set,
-// drop, payer and allow (of members), buckets, audit UNIT, crossed (thresholds), wait TIME, clock
-// TIME (a jump, also back), journal full|ready, restart, show validity|threshold|none. The steps of
-// a transfer between shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
+// under the name of another account; `to N`, `from N`, `in N` and `zone NAME` give it numbers.
+// Other lines: top-up, adjust, refund, transfer, remove, set, drop, payer and allow (of members),
+// buckets, audit UNIT, crossed (thresholds), wait TIME, clock TIME (a jump, also back), journal
+// full|ready, restart, show validity|threshold|none. The steps of a transfer between shards:
+// transfer A B 1.00EUR id N, receive, settle, return, forget.
 //
 // `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
 // session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.
@@ -57,6 +58,7 @@ class ChargeTable {
     std::string context;
     ledger::AccountRef account;
     u32 next_number = 0;
+    ledger::SessionNumbers numbers{};  // of the request at hand
   };
   struct Sent {
     std::vector<u64> frame;
@@ -80,6 +82,7 @@ class ChargeTable {
   std::string text_of(const diameter::ReceivedMscc& mscc, bool with_group) const;
   std::vector<u64> make_frame(const std::string& session, const Client& client);
   void read_services(const Words& words, std::size_t at);
+  static ledger::SessionNumbers read_numbers(const Words& words, std::size_t& at);
   diameter::RequestMscc& add_mscc();
   ledger::NewBucket read_bucket(const Words& words, std::size_t& at) const;
 

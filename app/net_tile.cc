@@ -4,6 +4,7 @@
 #include "app/net_tile.hh"
 
 #include "app/peer_status.hh"
+#include "app/request_numbers.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "diameter/avp_ids.hh"
@@ -407,14 +408,10 @@ bool NetTile::has_looped() const {
   return false;
 }
 
-// Keeps what the answer needs, writes the request for the charge tile and starts fetching what
-// finds its account. False if there is no room.
-bool NetTile::stage(Connection& connection, Bytes message) {
-  const u32 service_count = service_count_of(request_);
-  const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
-  if (staged_bytes_ + bytes > staging_bytes) route_staged();
+// Keeps what the answer needs of the request. nullptr: there is no room.
+Pending* NetTile::keep(const Connection& connection) {
   Pending* pending = pending_.take();
-  if (pending == nullptr) return false;
+  if (pending == nullptr) return nullptr;
   pending->stream = connection.stream;
   pending->hop_by_hop = request_.header.hop_by_hop;
   pending->end_to_end = request_.header.end_to_end;
@@ -434,7 +431,17 @@ bool NetTile::stage(Connection& connection, Bytes message) {
     pending->identifier_words = static_cast<u16>(
         write_identifiers(request_, {pending_.identifiers(*pending), identifier_words_max}));
   }
+  return pending;
+}
 
+// Writes the request for the charge tile and starts fetching what finds its account. False if there
+// is no room.
+bool NetTile::stage(Connection& connection, Bytes message) {
+  const u32 service_count = service_count_of(request_);
+  const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
+  if (staged_bytes_ + bytes + sizeof(ledger::SessionNumbers) > staging_bytes) route_staged();
+  Pending* pending = keep(connection);
+  if (pending == nullptr) return false;
   Staged& staged = staged_[staged_count_];
   staged.at = staged_bytes_;
   staged.bytes = bytes;
@@ -466,23 +473,31 @@ bool NetTile::stage(Connection& connection, Bytes message) {
     answer_here(*pending, outcome);
     return true;
   }
-  if (normaliser_.is_active() && !normalise(message, *head, services)) {
+  ledger::SessionNumbers numbers;
+  if (roles_asked_ != 0) read_numbers(request_.facts, roles_asked_, numbers);
+  if (normaliser_.is_active() && !normalise(message, {*head, services, numbers})) {
     answer_here(*pending, ledger::Outcome::rating_failed, refusal_.failed_avps());
     return true;
   }
-  std::memcpy(at + sizeof *head + services.size_bytes(), request_.session_id.data(),
-              request_.session_id.size());
+  u8* behind = at + sizeof *head + services.size_bytes();
+  if (roles_asked_ != 0 && !numbers.is_none()) {
+    head->has_numbers = 1;
+    staged.bytes += sizeof numbers;
+    std::memcpy(behind, &numbers, sizeof numbers);
+    behind += sizeof numbers;
+  }
+  std::memcpy(behind, request_.session_id.data(), request_.session_id.size());
   staged.key_count = identity_keys(request_, staged.keys);
   if (staged.key_count != 0) index_.prefetch(staged.keys[0]);
-  staged_bytes_ += bytes;
+  staged_bytes_ += staged.bytes;
   ++staged_count_;
   return true;
 }
 
 // False if the event cannot be charged: then `refusal_` tells the AVP.
-bool NetTile::normalise(Bytes message, ChargeRequest& head, std::span<ChargeService> services) {
+bool NetTile::normalise(Bytes message, const RequestNormaliser::Written& written) {
   ++counters_.normalised;
-  switch (normaliser_.apply({message, request_, turn_.now}, head, services, refusal_)) {
+  switch (normaliser_.apply({message, request_, turn_.now}, written, refusal_)) {
     case rating::NormaliseOutcome::ok:
     case rating::NormaliseOutcome::unchanged:
       return true;
@@ -506,6 +521,7 @@ bool NetTile::normalise(Bytes message, ChargeRequest& head, std::span<ChargeServ
 // they come, and the counter says so.
 void NetTile::take_rules() {
   if (!normaliser_.use(tariff_.rules(), options_.tariff_mapping)) ++counters_.rules_unusable;
+  roles_asked_ = tariff_.is_loaded() ? tariff_.image().roles_asked() : 0;
 }
 
 void NetTile::route_staged() {

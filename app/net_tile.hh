@@ -106,8 +106,9 @@ class NetTile final : public dataplane::StreamHandler {
   bool refuse_early(Connection& connection, Bytes message);
   bool has_looped() const;
   void measure_load();
+  Pending* keep(const Connection& connection);
   bool stage(Connection& connection, Bytes message);
-  bool normalise(Bytes message, ChargeRequest& head, std::span<ChargeService> services);
+  bool normalise(Bytes message, const RequestNormaliser::Written& written);
   void take_rules();
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);
   void send(Connection& connection, Bytes message);
@@ -163,6 +164,7 @@ class NetTile final : public dataplane::StreamHandler {
   std::optional<diameter::EndToEndIds> end_to_end_;  // of requests of ours, from the first on
   TariffReader tariff_;
   RequestNormaliser normaliser_;
+  u32 roles_asked_ = 0;  // which numbers the tariff asks for
   u64 next_publish_tsc_ = 0;
   Turn turn_;
   u32 staged_count_ = 0;

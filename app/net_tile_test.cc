@@ -498,7 +498,7 @@ plan prepaid {{
                                std::string(112, 'a'));
   NetTileRig rig(options);
   const StreamId peer = rig.open();
-  Octets message = encode({.session = std::string(176, 's')});
+  Octets message = encode({.session = std::string(ledger::session_id_bytes_max, 's')});
   add_proxy_info(message, 440);
   rig.transport().deliver(peer, message);
   rig.turn();

@@ -3,6 +3,7 @@
 
 #include "app/normalise_request.hh"
 
+#include "app/request_numbers.hh"
 #include "diameter/avp_ids.hh"
 #include "diameter/dictionary.hh"
 
@@ -66,15 +67,15 @@ void tell_culprit(Bytes message, std::span<const rating::AvpStep> path,
 
 }  // namespace
 
-NormaliseOutcome RequestNormaliser::apply(const Input& input, ChargeRequest& head,
-                                          std::span<ChargeService> services,
+NormaliseOutcome RequestNormaliser::apply(const Input& input, const Written& written,
                                           diameter::Refusal& refusal) {
+  ChargeRequest& head = written.head;
   const MessageAvps avps(input);
   const u64 context = rating::context_key(as_text(input.request.service_context_id));
   rules_.look(avps, context, input.now);
   const bool begins = head.kind == RequestKind::initial || head.kind == RequestKind::event;
   NormaliseOutcome outcome = NormaliseOutcome::unchanged;
-  for (ChargeService& service : services) {
+  for (ChargeService& service : written.services) {
     rating::ChargeEvent event;
     outcome = rules_.apply(
         {.rating_group = service.rating_group,
@@ -96,8 +97,10 @@ NormaliseOutcome RequestNormaliser::apply(const Input& input, ChargeRequest& hea
     if (event.has_service_identifier) {
       service.priced_flags |= ledger::service_flag::has_service_identifier;
     }
-    // A session is of one service, the first's.
-    if (begins && &service == services.data()) head.service_context = event.service_context;
+    // A session is of one service, the first's; so are its numbers.
+    if (&service != written.services.data()) continue;
+    if (begins) head.service_context = event.service_context;
+    set_numbers(event, written.numbers);
   }
   return NormaliseOutcome::ok;
 }

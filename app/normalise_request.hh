@@ -4,10 +4,10 @@
 // RequestNormaliser: between decoding and charging, the rules of normalising files
 // (docs/normalise.md) say what a request is about.
 //
-// What they set goes into the request for the charge tile: the service, and by which rating group
-// and identifier it is priced. The client's own stay beside them: answers mirror those, and quotas
-// are kept by them. A TERMINATION that no rule fits goes on as it came: a session must be able to
-// end.
+// What they set goes into the request for the charge tile: the service, its numbers and zone, and
+// by which rating group and identifier it is priced. The client's own stay beside them: answers
+// mirror those, and quotas are kept by them. A TERMINATION that no rule fits goes on as it came: a
+// session must be able to end.
 #pragma once
 
 #include "app/charge_request.hh"
@@ -31,8 +31,13 @@ class RequestNormaliser {
     Instant now;
   };
   // ok or unchanged: go on. Else the outcome is the reason, and `refusal` tells the AVP.
-  [[nodiscard]] rating::NormaliseOutcome apply(const Input& input, ChargeRequest& head,
-                                               std::span<ChargeService> services,
+  // What becomes of the request: its head, services and numbers are there, as it came.
+  struct Written {
+    ChargeRequest& head;
+    std::span<ChargeService> services;
+    ledger::SessionNumbers& numbers;
+  };
+  [[nodiscard]] rating::NormaliseOutcome apply(const Input& input, const Written& written,
                                                diameter::Refusal& refusal);
 
  private:

@@ -472,9 +472,10 @@ rating::RuleKey key_of(const ChargeContext& context, const ChargeService& servic
           .context = context.service_context,
           .rating_group = has_group ? group : rating::RuleKey::absent,
           .service_identifier = has_identifier ? identifier : rating::RuleKey::absent,
-          .origin = context.origin,
-          .destination = context.destination,
-          .network = context.network};
+          .origin = context.numbers.origin,
+          .destination = context.numbers.destination,
+          .network = rating::long_number(context.numbers.network),
+          .zone = context.numbers.zone};
 }
 
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {

@@ -46,7 +46,7 @@ struct SessionOrder {
 
   std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }
 };
-static_assert(sizeof(SessionOrder) == 208);
+static_assert(sizeof(SessionOrder) == 32 + ledger::session_id_bytes_max);
 
 // Room for the answer to an order on a net_charge link; the caller commits it.
 inline constexpr u64 order_answer_bytes =

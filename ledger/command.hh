@@ -83,7 +83,7 @@ struct Command {
   std::array<NewBucket, initial_buckets_max> buckets{};
   std::array<char, session_id_bytes_max> session_id{};
 };
-static_assert(sizeof(Command) == 72 + 64 + 192 + 176);
+static_assert(sizeof(Command) == 72 + 64 + 192 + session_id_bytes_max);
 
 struct CommandAnswer {
   Outcome outcome = Outcome::ok;

@@ -21,7 +21,7 @@ inline constexpr u32 buckets_per_account_max = 64;    // bounds the walk of one 
 inline constexpr u32 holds_per_quota_max = 4;      // buckets that one grant may lean on
 inline constexpr u32 quotas_per_session_max = 64;  // rating groups in one session
 inline constexpr u32 answers_per_session = 2;      // stored answers: the last and the one before
-inline constexpr u32 session_id_bytes_max = 176;   // what is left of a session's eight lines
+inline constexpr u32 session_id_bytes_max = 152;   // what is left of a session's eight lines
 
 // One request has at most this many Multiple-Services-Credit-Control; more is refused when decoded.
 inline constexpr u32 services_per_request_max = 64;

@@ -192,6 +192,19 @@ inline constexpr u16 has_low_balance = 32;
 inline constexpr u16 is_low_balance = 64;
 }  // namespace answer_flag
 
+// Who calls, who is called, where the subscriber is, and the zone that rules have named, as prices
+// look them up (rating/number.hh); to the ledger they are words. 0: not known.
+struct SessionNumbers {
+  u64 origin = 0;
+  u64 destination = 0;
+  u32 network = 0;
+  u32 zone = 0;
+
+  bool is_none() const { return (origin | destination | network | zone) == 0; }
+  friend bool operator==(const SessionNumbers&, const SessionNumbers&) = default;
+};
+static_assert(sizeof(SessionNumbers) == 24);
+
 enum class SessionState : u8 { free = 0, open = 1, closed = 2 };
 
 struct alignas(64) Session {
@@ -220,6 +233,7 @@ struct alignas(64) Session {
   u16 session_id_bytes = 0;
   u16 reserved1 = 0;
   u32 tariff_version = 0;
+  SessionNumbers numbers;
   std::array<char, session_id_bytes_max> session_id{};
 
   std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }

@@ -8,6 +8,7 @@
 
 #include "base/check.hh"
 #include "base/hash.hh"
+#include "rating/charge_event.hh"
 #include "rating/slots.hh"
 
 namespace tollgate::rating {
@@ -103,7 +104,12 @@ u32 ImageBuilder::add_zone_map(std::string_view name, std::span<const std::strin
   map.name = add_text(name);
   zone_index_.insert(zone_index_.end(), built.index.begin(), built.index.end());
   zone_leaves_.insert(zone_leaves_.end(), built.leaves.begin(), built.leaves.end());
-  for (const std::string& zone : zones) zone_names_.push_back(add_text(zone));
+  u32 number = 0;
+  for (const std::string& zone : zones) {
+    zone_names_.push_back(add_text(zone));
+    zone_keys_.push_back(zone_key(zone_id(text_key(zone)), ++number));
+  }
+  std::ranges::sort(zone_keys_.begin() + map.zones_first, zone_keys_.end());
   zone_maps_.push_back(map);
   return static_cast<u32>(zone_maps_.size());
 }
@@ -175,6 +181,7 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.zone_index, zone_index_);
     visit(header.zone_leaves, zone_leaves_);
     visit(header.zone_names, zone_names_);
+    visit(header.zone_keys, zone_keys_);
     visit(header.timelines, timelines_);
     visit(header.timeline_days, timeline_days_);
     visit(header.timeline_edges, timeline_edges_);

@@ -47,6 +47,7 @@ class ImageBuilder {
   std::vector<u32> zone_index_;
   std::vector<u64> zone_leaves_;
   std::vector<TextRef> zone_names_;
+  std::vector<u64> zone_keys_;
   std::vector<Timeline> timelines_;
   std::vector<u32> timeline_days_;
   std::vector<u64> timeline_edges_;

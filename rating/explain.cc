@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/check.hh"
+#include "rating/charge_event.hh"
 #include "rating/price.hh"
 #include "rating/services.hh"
 #include "rating/stretch.hh"
@@ -31,6 +32,7 @@ class Explainer {
   void say(fmt::format_string<Args...> format, Args&&... args) {
     result_.steps.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
+  RuleKey key_of(u64 context) const;
   Found find(Instant at);
   void say_rule();
   void say_zones();
@@ -60,17 +62,21 @@ class Explainer {
   Explanation result_;
 };
 
+RuleKey Explainer::key_of(u64 context) const {
+  return {.plan = plan_id(event_.plan),
+          .context = context,
+          .rating_group = event_.rating_group,
+          .service_identifier = event_.service_identifier,
+          .origin = event_.numbers[0],
+          .destination = event_.numbers[1],
+          .network = event_.numbers[2],
+          .zone = event_.zone.empty() ? 0 : zone_id(text_key(event_.zone))};
+}
+
 Found Explainer::find(Instant at) {
   Found found = Found::no_service;
   for (const u64 context : contexts_of(event_.service_context)) {
-    found = image_.find({.plan = plan_id(event_.plan),
-                         .context = context,
-                         .rating_group = event_.rating_group,
-                         .service_identifier = event_.service_identifier,
-                         .origin = event_.numbers[0],
-                         .destination = event_.numbers[1],
-                         .network = event_.numbers[2]},
-                        at, match_);
+    found = image_.find(key_of(context), at, match_);
     if (found != Found::no_service) break;
   }
   if (match_.until != Instant::never()) result_.depends_on_time = true;
@@ -82,8 +88,7 @@ void Explainer::say_zones() {
   for (u32 role = 0; role < number_roles; ++role) {
     const u32 map = match_.service->map[role];
     if (map == 0) continue;
-    const u32 zone =
-        image_.zone_of(*match_.service, static_cast<NumberRole>(role), event_.numbers[role]);
+    const u32 zone = image_.zone_of(*match_.service, static_cast<NumberRole>(role), key_of(0));
     const ZoneMap& zones = image_.zone_maps()[map - 1];
     say("{} {} (zones {})", words[role], zone == 0 ? "no zone" : image_.zone_name(zones, zone),
         image_.text(zones.name));

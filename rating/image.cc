@@ -148,9 +148,29 @@ std::string_view Image::zone_name(const ZoneMap& map, u32 zone) const {
   return text(table<TextRef>(header().zone_names)[map.zones_first + zone - 1]);
 }
 
-u32 Image::zone_of(const Service& service, NumberRole role, u64 key) const {
-  const u32 map = service.map[static_cast<u32>(role)];
-  return map == 0 ? 0 : rating::zone_of(zone_tables(zone_maps()[map - 1]), key);
+u32 Image::zone_of(const Service& service, NumberRole role, const RuleKey& key) const {
+  const u32 number = service.map[static_cast<u32>(role)];
+  if (number == 0) return 0;
+  const ZoneMap& map = zone_maps()[number - 1];
+  const bool may_be_named =
+      role == NumberRole::destination ||
+      (role == NumberRole::network && service.map[static_cast<u32>(NumberRole::destination)] == 0);
+  if (key.zone != 0 && may_be_named) {
+    const auto keys = table<u64>(header().zone_keys).subspan(map.zones_first, map.zone_count);
+    const u32 named = zone_named(keys, key.zone);
+    if (named != 0) return named;
+  }
+  return rating::zone_of(zone_tables(map), number_of(key, role));
+}
+
+u32 Image::roles_asked() const {
+  u32 roles = 0;
+  for (const Service& service : services()) {
+    for (u32 role = 0; role < number_roles; ++role) {
+      if (service.map[role] != 0) roles |= 1u << role;
+    }
+  }
+  return roles;
 }
 
 TimelineTables Image::timeline_tables(const Timeline& timeline) const {
@@ -172,7 +192,7 @@ Image::Conditions Image::conditions_of(const Where& where) const {
     u32 number = 0;
     if (service.map[role] != 0) {
       const auto as_role = static_cast<NumberRole>(role);
-      const u32 zone = zone_of(service, as_role, number_of(where.key, as_role));
+      const u32 zone = zone_of(service, as_role, where.key);
       number = table<u16>(header().classes)[service.classes_first[role] + zone];
     }
     conditions.cell = conditions.cell * service.class_count[role] + number;

@@ -44,7 +44,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 2;
+inline constexpr u32 image_layout = 3;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
@@ -81,6 +81,7 @@ struct ImageHeader {
   Extent zone_index;   // u32
   Extent zone_leaves;  // u64
   Extent zone_names;   // TextRef
+  Extent zone_keys;    // u64: zone_key, as many as there are names and in the same places
   Extent timelines;
   Extent timeline_days;   // u32
   Extent timeline_edges;  // u64
@@ -209,6 +210,10 @@ struct RuleKey {
   u64 origin = number_absent;       // number_key of who calls,
   u64 destination = number_absent;  // of who is called,
   u64 network = number_absent;      // of MCC and MNC of the serving network
+  // zone_id of what normalising rules have named, 0: nothing. It counts in place of the called
+  // number's zone where the tariff has one of that name, or, in a service that asks for networks
+  // but not for called numbers, of the network's.
+  u32 zone = 0;
 };
 
 // What find met.
@@ -264,8 +269,10 @@ class Image {
   ZoneTables zone_tables(const ZoneMap& map) const;
   // The name of a zone; empty for 0.
   std::string_view zone_name(const ZoneMap& map, u32 zone) const;
-  // The zone of a number as the service sees it; 0 also if it asks for none.
-  u32 zone_of(const Service& service, NumberRole role, u64 key) const;
+  // The zone of a request's number as the service sees it; 0 also if it asks for none.
+  u32 zone_of(const Service& service, NumberRole role, const RuleKey& key) const;
+  // Which numbers any service asks for: a bit for each NumberRole.
+  u32 roles_asked() const;
   // When the period of a counter that holds `at` ends.
   Instant period_end(const Counter& counter, Instant at) const;
   // The number of a rule of this image, to be remembered with a session.

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "rating/calendar.hh"
+#include "rating/charge_event.hh"
 #include "rating/parser.hh"
 
 namespace tollgate::rating {
@@ -45,6 +46,7 @@ void World::add_map(const ZonesText& zones) {
   Map& made = known->second;
   made.at = zones.name.at;
   std::vector<std::string> names;
+  std::map<u32, std::string> ids;  // by zone_id
   struct Entry {
     ZonePrefix prefix;
     Place at;
@@ -54,6 +56,13 @@ void World::add_map(const ZonesText& zones) {
     const auto [number, is_first] =
         made.zones.emplace(zone.name.text, static_cast<u32>(names.size()) + 1);
     if (is_first) names.push_back(zone.name.text);
+    const auto same_id = ids.try_emplace(zone_id(text_key(zone.name.text)), zone.name.text).first;
+    if (same_id->second != zone.name.text) {
+      report_.add(zone.name.at,
+                  fmt::format("found zone '{}', whose number is that of '{}': one of them has to "
+                              "be called something else",
+                              zone.name.text, same_id->second));
+    }
     for (const PrefixText& prefix : zone.prefixes) {
       entries.push_back({{prefix.start, prefix.digits, number->second}, prefix.at});
     }

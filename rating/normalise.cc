@@ -11,6 +11,7 @@
 
 #include "base/check.hh"
 #include "rating/facts.hh"
+#include "rating/number_text.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -69,23 +70,6 @@ bool read_digits(std::string_view text, u64& number) {
     number = number * 10 + static_cast<u64>(c - '0');
   }
   return true;
-}
-
-// What is a number in "tel:+46-70-123;phone-context=x" or "sip:0701234567@host": digits and '+'.
-// Returns how many octets of `out` are used; 0 if there is no number.
-u32 bare_number(std::string_view raw, std::array<char, 40>& out) {
-  const std::size_t scheme = raw.find(':');
-  if (scheme != std::string_view::npos) raw.remove_prefix(scheme + 1);
-  raw = raw.substr(0, raw.find_first_of("@;?"));
-  u32 count = 0;
-  for (const char c : raw) {
-    if (c == '-' || c == '.' || c == ' ' || c == '(' || c == ')') continue;
-    const bool is_digit = c >= '0' && c <= '9';
-    const bool is_plus = c == '+' && count == 0;
-    if ((!is_digit && !is_plus) || count == out.size()) return 0;
-    out[count++] = c;
-  }
-  return count;
 }
 
 }  // namespace
@@ -216,20 +200,10 @@ void Normaliser::shape(const NormaliseField& field, Value& value) const {
       put(octet);
     }
   } else if (field.form == FieldForm::plmn) {
-    // TS 29.061: the type, then digits 2 1, 3' 3, 2' 1', in nibbles; 3' is 15 if there is none.
-    if (value.octets.size() < 4) {
-      value.is_present = false;
-      return;
-    }
-    const u8 a = value.octets[1];
-    const u8 b = value.octets[2];
-    const u8 c = value.octets[3];
-    put(a);
-    put(a >> 4);
-    put(b);
-    put(c);
-    put(c >> 4);
-    if (b >> 4 != 15) put(b >> 4);
+    std::array<char, plmn_digits_max> room;
+    const std::string_view digits = plmn_digits(value.octets, room);
+    value.is_present = !digits.empty();
+    value.inline_count = static_cast<u8>(digits.copy(value.inlined.data(), digits.size()));
   }
 }
 
@@ -258,8 +232,8 @@ const NormaliseKey* Normaliser::find_key(u32 field, u32 length, std::string_view
 
 // To international digits: short codes first, then prefixes, then what was ported away.
 bool Normaliser::translate(std::string_view raw, Digits& digits) const {
-  std::array<char, 40> bare;
-  const std::string_view number(bare.data(), bare_number(raw, bare));
+  std::array<char, bare_number_max> bare;
+  const std::string_view number = bare_number(raw, bare);
   const NumberPlan& plan = image_->plan;
   const auto translations = table<TextRef>(image_->translations);
   if (number.empty() || number == "+") return false;

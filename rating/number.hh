@@ -41,4 +41,16 @@ constexpr u64 number_key(std::string_view text) {
   return digits == 0 ? number_absent : key * number_power(number_digits_max - digits);
 }
 
+// A key of at most nine digits in 32 bits, as it is kept with a session; 0: there is none.
+inline constexpr u32 short_digits_max = 9;
+constexpr u32 short_number(u64 key) {
+  if (key >= number_key_end) return 0;
+  return static_cast<u32>(key / number_power(number_digits_max - short_digits_max));
+}
+static_assert(number_power(short_digits_max) <= u64{1} << 32);
+// The key again; no number is looked up like one that no prefix fits.
+constexpr u64 long_number(u32 short_number) {
+  return short_number * number_power(number_digits_max - short_digits_max);
+}
+
 }  // namespace tollgate::rating

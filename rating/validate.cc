@@ -67,10 +67,10 @@ ImageFault Checker::extents() const {
                        fits<Rule>(header_.rules) && fits<TextRef>(header_.redirects) &&
                        fits<u8>(header_.texts) && fits<ZoneMap>(header_.zone_maps) &&
                        fits<u32>(header_.zone_index) && fits<u64>(header_.zone_leaves) &&
-                       fits<TextRef>(header_.zone_names) && fits<Timeline>(header_.timelines) &&
-                       fits<u32>(header_.timeline_days) && fits<u64>(header_.timeline_edges) &&
-                       fits<u16>(header_.classes) && fits<u32>(header_.cells) &&
-                       fits<Counter>(header_.counters);
+                       fits<TextRef>(header_.zone_names) && fits<u64>(header_.zone_keys) &&
+                       fits<Timeline>(header_.timelines) && fits<u32>(header_.timeline_days) &&
+                       fits<u64>(header_.timeline_edges) && fits<u16>(header_.classes) &&
+                       fits<u32>(header_.cells) && fits<Counter>(header_.counters);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
 }
@@ -255,6 +255,12 @@ bool Checker::is_zone_map(const ZoneMap& map) const {
   if (map.index_first + places > header_.zone_index.count) return false;
   if (u64{map.leaves_first} + map.leaf_count > header_.zone_leaves.count) return false;
   if (u64{map.zones_first} + map.zone_count > header_.zone_names.count) return false;
+  const auto keys = table<u64>(header_.zone_keys).subspan(map.zones_first, map.zone_count);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto zone = static_cast<u32>(keys[i]);
+    if (zone == 0 || zone > map.zone_count) return false;
+    if (i > 0 && keys[i] >> 32 <= keys[i - 1] >> 32) return false;
+  }
   const auto index = table<u32>(header_.zone_index).subspan(map.index_first, places);
   const auto leaves = table<u64>(header_.zone_leaves).subspan(map.leaves_first, map.leaf_count);
   if (leaves.empty() || leaves[0] >> zone_bits != 0) return false;
@@ -273,6 +279,7 @@ bool Checker::is_zone_map(const ZoneMap& map) const {
 bool Checker::zones() const {
   const auto names = table<TextRef>(header_.zone_names);
   const auto maps = table<ZoneMap>(header_.zone_maps);
+  if (header_.zone_keys.count != header_.zone_names.count) return false;
   return std::ranges::all_of(names, [this](TextRef ref) { return is_text(ref); }) &&
          std::ranges::all_of(maps, [this](const ZoneMap& map) { return is_zone_map(map); });
 }

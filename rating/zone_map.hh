@@ -8,9 +8,11 @@
 // of the number says which few words to look at. So a number costs one word of the index and one
 // or two cache lines of the row, however many prefixes there are.
 //
-// Zone 0 is every number that no prefix fits. The records lie in the image (image.hh).
+// Zone 0 is every number that no prefix fits. The records lie in the image (image.hh). A zone can
+// also be named, by what normalised the event: zone_id.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -49,9 +51,6 @@ struct ZoneTables {
 inline void prefetch_zone_index(const ZoneTables& map, u64 key) {
   if (key < number_key_end) __builtin_prefetch(&map.index[key / map.divisor]);
 }
-inline void prefetch_zone_leaves(const ZoneTables& map, u64 key) {
-  if (key < number_key_end) __builtin_prefetch(&map.leaves[map.index[key / map.divisor]]);
-}
 
 // The zone of a number; 0 if it has none, or if there is no number.
 inline u32 zone_of(const ZoneTables& map, u64 key) {
@@ -67,6 +66,20 @@ inline u32 zone_of(const ZoneTables& map, u64 key) {
     count = is_before ? count - half - 1 : half;
   }
   return static_cast<u32>(map.leaves[first - 1] & zones_max);
+}
+
+// The number of a zone's name, out of its text_key (charge_event.hh). 0 is no zone.
+constexpr u32 zone_id(u64 text_key) {
+  return static_cast<u32>(text_key) | u32{text_key != 0 ? 1u : 0u};
+}
+// A map's names in the order of their zone_id, each with its zone.
+constexpr u64 zone_key(u32 id, u32 zone) {
+  return u64{id} << 32 | zone;
+}
+// The zone of that name; 0 if the map has none.
+inline u32 zone_named(std::span<const u64> keys, u32 id) {
+  const auto found = std::lower_bound(keys.begin(), keys.end(), zone_key(id, 0));
+  return found != keys.end() && *found >> 32 == id ? static_cast<u32>(*found) : 0;
 }
 
 // Prefixes to tables; for the compiler.
