@@ -91,6 +91,8 @@ class Charger {
   void keep_numbers(ChargeRequestView request, u32 session_index, ChargeContext& context);
   void settle_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
                   bool is_last, Work& work, ledger::ServiceAnswer& answer);
+  void settle_after(const ChargeContext& context, std::span<const ChargeService> services,
+                    const ChargeService& after);
   void grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
                  ledger::ServiceAnswer& answer);
   void set_deadline(const ChargeContext& context, u32 session_index);

@@ -26,7 +26,7 @@ u64 entry_bytes_bound(const ChargeRequest& request) {
   const bool may_end =
       request.kind == RequestKind::termination || request.kind == RequestKind::session_answer;
   const u64 bytes = entry_bytes_base + (may_end ? entry_bytes_of_end : 0) +
-                    entry_bytes_per_service * request.service_count;
+                    entry_bytes_per_service * (u64{request.service_count} + request.after_count);
   return bytes < ledger::entry_bytes_max ? bytes : ledger::entry_bytes_max;
 }
 

@@ -438,7 +438,9 @@ Pending* NetTile::keep(const Connection& connection) {
 // is no room.
 bool NetTile::stage(Connection& connection, Bytes message) {
   const u32 service_count = service_count_of(request_);
-  const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
+  const u32 after_count = used_after_count_of(request_);
+  const u64 bytes =
+      ChargeRequestView::frame_bytes(service_count + after_count, request_.session_id.size());
   if (staged_bytes_ + bytes + sizeof(ledger::SessionNumbers) > staging_bytes) route_staged();
   Pending* pending = keep(connection);
   if (pending == nullptr) return false;
@@ -480,6 +482,15 @@ bool NetTile::stage(Connection& connection, Bytes message) {
     return true;
   }
   u8* behind = at + sizeof *head + services.size_bytes();
+  if (after_count != 0) {
+    const std::span<ChargeService> after(reinterpret_cast<ChargeService*>(behind), after_count);
+    if (write_used_after(request_, *connection.profile, services, after) != ledger::Outcome::ok) {
+      answer_here(*pending, ledger::Outcome::amount_overflow);
+      return true;
+    }
+    head->after_count = static_cast<u8>(after_count);
+    behind += after.size_bytes();
+  }
   if (roles_asked_ != 0 && !numbers.is_none()) {
     head->has_numbers = 1;
     staged.bytes += sizeof numbers;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "app/account_counters.hh"
+#include "app/tariff_change.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "rating/stretch.hh"
@@ -423,7 +424,7 @@ UnitKind kind_of(const rating::Rule& rule) {
 }
 
 rating::RuleKey key_of(const ChargeContext& context, const ChargeService& service) {
-  const bool is_apart = service.priced_flags != 0;
+  const bool is_apart = (service.priced_flags & ChargeService::is_priced_apart) != 0;
   const u8 flags = is_apart ? service.priced_flags : service.flags;
   const u32 group = is_apart ? service.priced_group : service.rating_group;
   const u32 identifier = is_apart ? service.priced_identifier : service.service_identifier;
@@ -532,6 +533,18 @@ void release_holds(const ChargeContext& context, Quota& quota) {
 
 namespace {
 
+constexpr Duration report_delay = Duration::seconds(60);
+
+// The rule that counted just before: where a service has none from an edge on, what is reported at
+// the edge was used before it.
+const rating::Rule* earlier_rule(const ChargeContext& context, const ChargeService& service) {
+  rating::Match match;
+  const Instant before = context.op.now() - report_delay;
+  const bool is_found =
+      context.image.find(key_of(context, service), before, match) == rating::Found::rule;
+  return is_found ? match.rule : nullptr;
+}
+
 // What one rule prices of a report.
 Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
                        const HeldBuckets& held, Quantity used, Quota& quota) {
@@ -564,7 +577,6 @@ Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
 // grant ends with its time band (validity_of), so what is reported just after an edge was used
 // before it.
 Instant begin_of(const ChargeContext& context, const rating::Rule& rule, Quantity used) {
-  constexpr Duration report_delay = Duration::seconds(60);
   if (rule.meter != rating::Meter::time) return context.op.now() - report_delay;
   return context.op.now() - Duration::milliseconds(used.count);
 }
@@ -577,14 +589,20 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   release_holds(context, quota);
   if (service.used_kinds == 0) return Outcome::ok;
   count_report(service, quota);
-  if (found.rule == nullptr) return Outcome::rating_failed;
-  const rating::Rule& rule = *found.rule;
+  const rating::Rule* known = found.rule != nullptr ? found.rule : earlier_rule(context, service);
+  if (known == nullptr) return Outcome::rating_failed;
+  const rating::Rule& rule = *known;
   Quantity used;
   if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
   if (used.is_negative()) return Outcome::amount_invalid;
   if (used.is_zero()) return Outcome::ok;
   Instant at = begin_of(context, rule, used);
-  if (found.since <= at) return settle_stretch(context, rule, held, used, quota);
+  constexpr u8 change_flags = ChargeService::is_before_change | ChargeService::is_after_change;
+  if ((service.priced_flags & change_flags) != 0) {
+    at = begin_of_part(context, service, rule, used);
+  } else if (found.rule != nullptr && found.since <= at) {
+    return settle_stretch(context, rule, held, used, quota);
+  }
   for (;;) {
     rating::Match match;
     if (context.image.find(key_of(context, service), at, match) != rating::Found::rule) {
@@ -635,14 +653,28 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
     answer.outcome = Outcome::credit_limit_reached;
     return;
   }
-  answer.outcome = hold_coverage(context, rule, payers, coverage, quota);
+  rating::Coverage held = coverage;
+  ServiceRule valid = found;
+  TariffChange change;
+  if (coverage.missing.is_zero() && may_span_change(context, found, service, change)) {
+    rating::Coverage both;
+    const rating::Wish wish{.so_far = so_far,
+                            .wanted = wanted,
+                            .available = std::span(payers.available).first(rule.source_count)};
+    if (cover_both(rule, *change.after, wish, both) && !is_used_up(rule, payers, both, granule)) {
+      held = both;
+      valid.until = change.until;
+      answer.flags |= ledger::service_flag::has_tariff_change;
+    }
+  }
+  answer.outcome = hold_coverage(context, rule, payers, held, quota);
   check(answer.outcome == Outcome::ok, "what is free can be held");
   so_far = coverage.after;
   add_granted(coverage.covered, quota);
-  quota.validity_s = validity_of(context, found, quota);
+  quota.validity_s = validity_of(context, valid, quota);
   describe_grant(rule, coverage.covered, quota.validity_s, answer);
   if (payers.is_cut) return;
-  if (coverage.missing.is_positive() || is_used_up(rule, payers, coverage, granule)) {
+  if (coverage.missing.is_positive() || is_used_up(rule, payers, held, granule)) {
     answer.final_action = final_action_of(rule.grant.final_action);
     if (answer.final_action == ledger::FinalAction::redirect) answer.text = rule.redirect;
     answer.threshold = 0;  // it is the last: there is nothing to ask for early

@@ -27,6 +27,16 @@ const Profile& default_profile();
 ledger::Outcome write_services(const diameter::CreditControlRequest& request,
                                const Profile& profile, std::span<ChargeService> services);
 
+// How many of the services report what was used after a tariff change apart (Tariff-Change-Usage).
+// What was used before it, or on both sides of it, is in the services themselves, and so is all
+// that an event tells.
+u32 used_after_count_of(const diameter::CreditControlRequest& request);
+
+// Writes these, behind services that are complete. ok, or amount_overflow.
+ledger::Outcome write_used_after(const diameter::CreditControlRequest& request,
+                                 const Profile& profile, std::span<ChargeService> services,
+                                 std::span<ChargeService> used_after);
+
 // What a ChargeRequest tells of the client's habits.
 u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profile);
 
