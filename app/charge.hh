@@ -43,6 +43,7 @@ struct ChargeCounters {
   u64 refused_too_busy;
   u64 bursts;
   u64 sweeps_dropped;
+  u64 drop_trace_full;
 };
 
 class Charger {
@@ -54,6 +55,9 @@ class Charger {
   // room, so only what moves nothing is answered, the rest is too busy.
   void charge(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
               ChargeRequestView request, bool may_move);
+
+  // The answer to the request that was charged last.
+  const AnswerFrame& answer() const { return frame_; }
 
   // Ends a session whose client forgot it.
   void expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);

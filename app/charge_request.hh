@@ -132,7 +132,8 @@ struct ChargeRequest {
   u32 identity_check = 0;  // of the identity by which the account was found; 0: it was not by one
   u8 has_numbers = 0;      // ledger::SessionNumbers stand behind the services
   u8 after_count = 0;      // parts of services that were used after a tariff change
-  u8 reserved[2] = {};
+  u8 traces = 0;           // who watches it: ledger/trace.hh
+  u8 reserved = 0;
 };
 static_assert(sizeof(ChargeRequest) == 64);
 

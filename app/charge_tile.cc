@@ -54,7 +54,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       charger_(options_.policy, counters),
       orders_(options.order_links),
       commander_(charger_, orders_, counters),
-      tariff_(*options.tariff) {
+      tariff_(*options.tariff),
+      trace_(options.trace_link, counters.drop_trace_full) {
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
   }
@@ -162,12 +163,23 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
       continue;
     }
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
+    if (head.traces != 0) [[unlikely]] {
+      charge_watched(item, op, may_move);
+      continue;
+    }
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
   }
   burst_.commit();
   link.release();
+  trace_.publish();
   ++counters_.bursts;
   return item_count_;
+}
+
+void ChargeTile::charge_watched(const Item& item, Operation& op, bool may_move) {
+  trace_.before(*item.shard, item.request);
+  charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
+  trace_.after(*item.shard, item.request, charger_.answer(), op.now());
 }
 
 // What a client said to a RAR or an ASR. A crossing UPDATE needs nothing: it is one like any other.

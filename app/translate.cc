@@ -136,6 +136,10 @@ bool has_command_level(const diameter::CreditControlRequest& request) {
          request.type == diameter::RequestType::event;
 }
 
+bool is_number(diameter::SubscriptionIdType type) {
+  return type == diameter::SubscriptionIdType::e164 || type == diameter::SubscriptionIdType::imsi;
+}
+
 }  // namespace
 
 ResultCode result_code_of(Outcome outcome) {
@@ -290,6 +294,22 @@ u32 write_identifiers(const diameter::CreditControlRequest& request, std::span<u
   return count;
 }
 
+ledger::IdentityKey identity_key_of(const diameter::SubscriptionId& id) {
+  switch (id.type) {
+    case diameter::SubscriptionIdType::e164:
+      return number_key(ledger::IdentityType::msisdn, as_text(id.data));
+    case diameter::SubscriptionIdType::imsi:
+      return number_key(ledger::IdentityType::imsi, as_text(id.data));
+    case diameter::SubscriptionIdType::sip_uri:
+      return ledger::uri_key(as_text(id.data));
+    case diameter::SubscriptionIdType::nai:
+      return text_key(ledger::IdentityType::nai, as_text(id.data));
+    case diameter::SubscriptionIdType::private_id:
+      return text_key(ledger::IdentityType::private_id, as_text(id.data));
+  }
+  return {};
+}
+
 u32 identity_keys(const diameter::CreditControlRequest& request,
                   std::array<ledger::IdentityKey, identity_keys_max>& keys) {
   u32 count = 0;
@@ -297,20 +317,10 @@ u32 identity_keys(const diameter::CreditControlRequest& request,
     if (!key.is_none() && count < identity_keys_max) keys[count++] = key;
   };
   for (const diameter::SubscriptionId& id : request.subscription_ids()) {
-    if (id.type == diameter::SubscriptionIdType::e164) {
-      keep(number_key(ledger::IdentityType::msisdn, as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::imsi) {
-      keep(number_key(ledger::IdentityType::imsi, as_text(id.data)));
-    }
+    if (is_number(id.type)) keep(identity_key_of(id));
   }
   for (const diameter::SubscriptionId& id : request.subscription_ids()) {
-    if (id.type == diameter::SubscriptionIdType::sip_uri) {
-      keep(ledger::uri_key(as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::nai) {
-      keep(text_key(ledger::IdentityType::nai, as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::private_id) {
-      keep(text_key(ledger::IdentityType::private_id, as_text(id.data)));
-    }
+    if (!is_number(id.type)) keep(identity_key_of(id));
   }
   return count;
 }

@@ -46,6 +46,9 @@ inline constexpr u32 identifier_words_max =
     diameter::service_identifier_count_max + diameter::mscc_count_max;
 u32 write_identifiers(const diameter::CreditControlRequest& request, std::span<u32> words);
 
+// The key of one Subscription-Id; none if it is not of its type's form.
+ledger::IdentityKey identity_key_of(const diameter::SubscriptionId& id);
+
 // The keys to look an account up by, in the order in which they are tried: telephone numbers and
 // IMSIs first, as they came. Returns how many there are.
 inline constexpr u32 identity_keys_max = 4;

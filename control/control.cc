@@ -18,6 +18,7 @@
 #include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
 #include "control/tariff_versions.hh"
+#include "control/traces.hh"
 #include "control/views.hh"
 
 namespace tollgate::control {
@@ -40,6 +41,7 @@ class Control {
         balances_(context_, book_),
         session_orders_(context_),
         views_(context_),
+        traces_(context_),
         cdr_writer_(cdr_options(options, journal), clock_.now()),
         cdr_task_(journal, cdr_writer_, cdr_names(), durable_sequences(appliance)),
         server_([this](const Request& request, const Reply& reply) { handle(request, reply); }) {}
@@ -54,6 +56,7 @@ class Control {
     book_.set_observer([this](const CommandRow& row) { session_orders_.after_command(row); });
     tariff_version_ = tariff_version();
     views_.add_verbs(verbs_);
+    traces_.add_verbs(verbs_);
     add_tariff_verbs(verbs_, context_);
     verbs_["account.import"] = [this](const Json& args, const Reply& reply) {
       begin_import(args, reply);
@@ -122,6 +125,7 @@ class Control {
   Balances balances_;
   SessionOrders session_orders_;
   Views views_;
+  Traces traces_;
   CdrWriter cdr_writer_;
   CdrTask cdr_task_;
   Verbs verbs_;
@@ -232,6 +236,7 @@ void Control::turn() {
   has_more = work_on_import(now) || has_more;
   has_more = write_cdrs(now) || has_more;
   has_more = views_.step(now) || has_more;
+  has_more = traces_.step(now) || has_more;
   has_more = session_orders_.step(now) || has_more;
   if (tariff_version() != tariff_version_) {
     tariff_version_ = tariff_version();
