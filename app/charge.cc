@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "app/request_numbers.hh"
+#include "app/tariff_change.hh"
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -65,6 +66,15 @@ void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
   answer.rating_group = service.rating_group;
   answer.service_identifier = service.service_identifier;
   answer.flags = service.flags;
+}
+
+// A client that is told the Remaining-Balance is not told a Tariff-Time-Change: answers have one
+// place for both.
+constexpr u8 change_habits = habit::knows_tariff_change | habit::tell_remaining;
+
+bool is_same_service(const ChargeService& one, const ChargeService& other) {
+  return one.rating_group == other.rating_group &&
+         one.service_identifier == other.service_identifier && one.flags == other.flags;
 }
 
 ledger::SessionNumbers numbers_of(const ChargeRequestView& request) {
@@ -150,7 +160,8 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
                                   .policy = policy_,
                                   .account_index = account,
                                   .service_context = head.service_context,
-                                  .numbers = numbers_of(request)};
+                                  .numbers = numbers_of(request),
+                                  .habits = head.habits};
       outcome = carry_out(context, request, session_index);
     }
   }
@@ -276,6 +287,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   const ChargeRequest& head = request.head();
   context.numbers = session.numbers;
   if (head.has_numbers != 0) fill_numbers(request.numbers(), context.numbers);
+  if (head.after_count != 0) context.tariff_change = told_change(session, context.op.now());
   const bool is_last = head.kind == RequestKind::termination;
   if (head.kind == RequestKind::update) mark_seen(session, head.number);
   if (!head.way.is_none()) session.closed_next = head.way.value;
@@ -290,6 +302,9 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
     settle_one(context, service, session_index, is_last, work_[number], answer);
     ++number;
   }
+  for (const ChargeService& after : request.used_after()) [[unlikely]] {
+      settle_after(context, request.services(), after);
+    }
   if (head.has_numbers != 0) keep_numbers(request, session_index, context);
   number = 0;
   for (const ChargeService& service : request.services()) {
@@ -399,6 +414,20 @@ void Charger::settle_one(const ChargeContext& context, const ChargeService& serv
   work.wants_grant = answer.outcome == Outcome::ok;
 }
 
+// What was used after the tariff changed, of a service whose part before it has been booked.
+void Charger::settle_after(const ChargeContext& context, std::span<const ChargeService> services,
+                           const ChargeService& after) {
+  u32 number = 0;
+  while (number < services.size() && !is_same_service(services[number], after)) ++number;
+  check(number < services.size(), "it is a part of one of them");
+  Work& work = work_[number];
+  if (work.place.quota == nullptr) return;
+  const Outcome outcome = settle(context, work.found, after, *work.place.quota);
+  if (outcome == Outcome::ok) return;
+  frame_.service(number).outcome = outcome;
+  work.wants_grant = false;
+}
+
 void Charger::grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
                         ledger::ServiceAnswer& answer) {
   Work& work = work_[number];
@@ -412,7 +441,16 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
       break;
     }
   }
+  // An answer tells of one change.
+  Answer& whole = frame_.answer;
+  const bool tells_other = (whole.flags & ledger::answer_flag::has_tariff_change) != 0 &&
+                           work.found.until != Instant::from_seconds(whole.remaining);
+  work.found.may_tell_change =
+      !tells_other && (context.habits & change_habits) == habit::knows_tariff_change;
   grant(context, work.found, service, work.after, quota, answer);
+  if ((answer.flags & ledger::service_flag::has_tariff_change) == 0) return;
+  whole.flags |= ledger::answer_flag::has_tariff_change;
+  whole.remaining = work.found.until.whole_seconds();
 }
 
 // What the answer tells of the account's money, if its client wants to know.

@@ -43,6 +43,7 @@ struct ChargeCounters {
   u64 refused_too_busy;
   u64 bursts;
   u64 sweeps_dropped;
+  u64 drop_trace_full;
   u64 thresholds_crossed;
 };
 
@@ -55,6 +56,9 @@ class Charger {
   // room, so only what moves nothing is answered, the rest is too busy.
   void charge(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
               ChargeRequestView request, bool may_move);
+
+  // The answer to the request that was charged last.
+  const AnswerFrame& answer() const { return frame_; }
 
   // Ends a session whose client forgot it.
   void expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session);
@@ -93,6 +97,8 @@ class Charger {
   void keep_numbers(ChargeRequestView request, u32 session_index, ChargeContext& context);
   void settle_one(const ChargeContext& context, const ChargeService& service, u32 session_index,
                   bool is_last, Work& work, ledger::ServiceAnswer& answer);
+  void settle_after(const ChargeContext& context, std::span<const ChargeService> services,
+                    const ChargeService& after);
   void grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
                  ledger::ServiceAnswer& answer);
   void set_deadline(const ChargeContext& context, u32 session_index);

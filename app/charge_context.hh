@@ -42,6 +42,10 @@ struct ChargeContext {
   u32 account_index;
   u64 service_context;
   ledger::SessionNumbers numbers;  // by which zones are found
+  u8 habits = 0;                   // habit
+  // The change of tariff that usage before and after it is reported of, where it is known.
+  static constexpr Instant no_change{INT64_MIN};
+  Instant tariff_change = no_change;
 
   ledger::Account& account() const { return shard.account(account_index); }
 };

@@ -7,8 +7,9 @@
 // and brought amounts into the units of the ledger. What the answer needs of the message besides
 // (its identifiers, Session-Id, Proxy-Info) waits in the net tile, under the tag.
 //
-// A frame is: ChargeRequest, service_count ChargeService, ledger::SessionNumbers if the request has
-// any, the Session-Id padded to eight octets.
+// A frame is: ChargeRequest, service_count ChargeService, after_count further ones, each of the key
+// of one before it, with what was used of it after the tariff changed; ledger::SessionNumbers if
+// the request has any; the Session-Id padded to eight octets.
 #pragma once
 
 #include <cstring>
@@ -59,6 +60,7 @@ inline constexpr u8 whole_denial = 1;  // if every service is denied, so is the 
 inline constexpr u8 tell_remaining = 2;
 inline constexpr u8 tell_advice = 4;  // what the session has cost: Advice of Charge
 inline constexpr u8 free_ends = 8;    // a session of free services only needs none: 4011
+inline constexpr u8 knows_tariff_change = 16;
 }  // namespace habit
 
 // The stream that a request came on, as a session remembers it for requests of ours: net tile,
@@ -101,6 +103,9 @@ struct ChargeService {
   // What normalising rules made of the two numbers above, by which prices are found; the client's
   // own are mirrored in answers. Bits of ledger::service_flag, and whether this counts at all.
   static constexpr u8 is_priced_apart = 0x80;
+  // What is reported was used before the tariff changed, or after it (Tariff-Change-Usage).
+  static constexpr u8 is_before_change = 0x40;
+  static constexpr u8 is_after_change = 0x20;
   u8 priced_flags = 0;
   u32 priced_group = 0;
   u32 priced_identifier = 0;
@@ -126,7 +131,9 @@ struct ChargeRequest {
   Way way;
   u32 identity_check = 0;  // of the identity by which the account was found; 0: it was not by one
   u8 has_numbers = 0;      // ledger::SessionNumbers stand behind the services
-  u8 reserved[3] = {};
+  u8 after_count = 0;      // parts of services that were used after a tariff change
+  u8 traces = 0;           // who watches it: ledger/trace.hh
+  u8 reserved = 0;
 };
 static_assert(sizeof(ChargeRequest) == 64);
 
@@ -142,6 +149,9 @@ class ChargeRequestView {
   std::span<const ChargeService> services() const {
     return {reinterpret_cast<const ChargeService*>(frame_.data() + sizeof(ChargeRequest)),
             head().service_count};
+  }
+  std::span<const ChargeService> used_after() const {
+    return {services().data() + head().service_count, head().after_count};
   }
   // Where has_numbers says that they are there.
   const ledger::SessionNumbers& numbers() const {
@@ -160,8 +170,8 @@ class ChargeRequestView {
 
  private:
   const u8* behind_services() const {
-    return frame_.data() + sizeof(ChargeRequest) +
-           u64{head().service_count} * sizeof(ChargeService);
+    const u64 count = u64{head().service_count} + head().after_count;
+    return frame_.data() + sizeof(ChargeRequest) + count * sizeof(ChargeService);
   }
 
   Bytes frame_;

@@ -28,8 +28,9 @@ enum LinkNumber : u32 {
   journal_net_link,
   journal_control_link,
   charge_net_link,
+  charge_control_link,
 };
-constexpr u32 link_count = 6;
+constexpr u32 link_count = 7;
 
 // True if the journaled words of two records are the same; `derived` words in front do not count.
 template <class Record>
@@ -180,6 +181,7 @@ void ChargeRig::make_tiles() {
                         .control_link = link[control_charge_link],
                         .journal_link = link[charge_journal_link],
                         .order_links = {link[charge_net_link]},
+                        .trace_link = link[charge_control_link],
                         .tariff = reinterpret_cast<VersionedBlob*>(tariff_.data()),
                         .journal = journal,
                         .undo = reinterpret_cast<ledger::UndoMemory*>(undo_.data())},
@@ -261,6 +263,10 @@ bool ChargeRig::poll_tiles() {
 LinkMemory* ChargeRig::net_charge() const {
   return reinterpret_cast<LinkMemory*>(links_[net_charge_link].data());
 }
+LinkMemory* ChargeRig::charge_control() const {
+  return reinterpret_cast<LinkMemory*>(links_[charge_control_link].data());
+}
+
 LinkMemory* ChargeRig::charge_net() const {
   return reinterpret_cast<LinkMemory*>(links_[charge_net_link].data());
 }

@@ -79,6 +79,7 @@ class ChargeRig {
   LinkMemory* net_charge() const;
   LinkMemory* journal_net() const;
   LinkMemory* charge_net() const;
+  LinkMemory* charge_control() const;  // effects of watched requests
   const VersionedBlob* tariff() const;
   // Both, for one request.
   AnswerFrame ask(Bytes request);

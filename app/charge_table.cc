@@ -259,9 +259,12 @@ void ChargeTable::read_services(const Words& words, std::size_t at) {
       diameter::Units& units = mscc != nullptr ? mscc->requested_units : request_->requested_units;
       requested = words.at(++at) == "any" ? diameter::Requested::empty : diameter::Requested::units;
       if (words[at] != "any") add_units(units, words[at], diameter::unit_total_octets);
-    } else if (word == "used" || word == "in" || word == "out") {
+    } else if (word == "used" || word == "in" || word == "out" || word == "before" ||
+               word == "after") {
       diameter::UsedUnits& used = request_->used_pool[request_->used_pool_count];
       used = {};
+      if (word == "before") used.tariff_change = diameter::TariffChangeUsage::before;
+      if (word == "after") used.tariff_change = diameter::TariffChangeUsage::after;
       add_units(used.units, words.at(++at),
                 word == "in"    ? diameter::unit_input_octets
                 : word == "out" ? diameter::unit_output_octets
@@ -297,8 +300,10 @@ ledger::SessionNumbers ChargeTable::read_numbers(const Words& words, std::size_t
 
 std::vector<u64> ChargeTable::make_frame(const std::string& session, const Client& client) {
   const u32 count = service_count_of(*request_);
+  const u32 after_count = used_after_count_of(*request_);
   const u64 numbers_bytes = client.numbers.is_none() ? 0 : sizeof client.numbers;
-  const u64 bytes = ChargeRequestView::frame_bytes(count, session.size()) + numbers_bytes;
+  const u64 bytes =
+      ChargeRequestView::frame_bytes(count + after_count, session.size()) + numbers_bytes;
   std::vector<u64> frame(bytes / 8);
   u8* at = reinterpret_cast<u8*>(frame.data());
   auto* head = new (at) ChargeRequest;
@@ -314,11 +319,16 @@ std::vector<u64> ChargeTable::make_frame(const std::string& session, const Clien
            .habits = habits_of(*request_, profile_),
            .session_id_bytes = static_cast<u16>(session.size()),
            .service_count = static_cast<u16>(count),
-           .has_numbers = static_cast<u8>(numbers_bytes != 0 ? 1 : 0)};
+           .has_numbers = static_cast<u8>(numbers_bytes != 0 ? 1 : 0),
+           .after_count = static_cast<u8>(after_count)};
   auto* services = reinterpret_cast<ChargeService*>(at + sizeof *head);
-  const ledger::Outcome outcome = write_services(*request_, profile_, {services, count});
+  ledger::Outcome outcome = write_services(*request_, profile_, {services, count});
+  if (outcome == ledger::Outcome::ok) {
+    outcome =
+        write_used_after(*request_, profile_, {services, count}, {services + count, after_count});
+  }
   if (outcome != ledger::Outcome::ok) throw std::runtime_error(std::string(to_text(outcome)));
-  char* behind = reinterpret_cast<char*>(services + count);
+  char* behind = reinterpret_cast<char*>(services + count + after_count);
   std::memcpy(behind, &client.numbers, numbers_bytes);
   session.copy(behind + numbers_bytes, session.size());
   identifiers_.resize(identifier_words_max);
@@ -412,6 +422,10 @@ std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_g
   text += text_of_final(mscc.final_unit, mscc.redirect_address);
   if (show_.find("validity") != std::string::npos && mscc.validity_time_s) {
     text += fmt::format(" validity {}s", *mscc.validity_time_s);
+  }
+  if (mscc.tariff_time_change) {
+    const i64 at = (*mscc.tariff_time_change - rig_.now).whole_seconds();
+    text += fmt::format(" change {}s", at);
   }
   if (show_.find("threshold") == std::string::npos) return text;
   if (mscc.volume_quota_threshold_octets) {

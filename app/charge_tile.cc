@@ -27,7 +27,7 @@ u64 entry_bytes_bound(const ChargeRequest& request) {
   const bool may_end =
       request.kind == RequestKind::termination || request.kind == RequestKind::session_answer;
   const u64 bytes = entry_bytes_base + (may_end ? entry_bytes_of_end : 0) +
-                    entry_bytes_per_service * request.service_count;
+                    entry_bytes_per_service * (u64{request.service_count} + request.after_count);
   return bytes < ledger::entry_bytes_max ? bytes : ledger::entry_bytes_max;
 }
 
@@ -55,7 +55,8 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       charger_(options_.policy, counters),
       orders_(options.order_links),
       commander_(charger_, orders_, counters),
-      tariff_(*options.tariff) {
+      tariff_(*options.tariff),
+      trace_(options.trace_link, counters.drop_trace_full) {
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
   }
@@ -164,13 +165,25 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
     }
     Operation op(burst_, item.shard->number(), item.shard->header(), turn.now);
     op.watch(options_.policy.thresholds);
+    if (head.traces != 0) [[unlikely]] {
+      charge_watched(item, op, may_move);
+      counters_.thresholds_crossed += op.crossings().number();
+      continue;
+    }
     charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
     counters_.thresholds_crossed += op.crossings().number();
   }
   burst_.commit();
   link.release();
+  trace_.publish();
   ++counters_.bursts;
   return item_count_;
+}
+
+void ChargeTile::charge_watched(const Item& item, Operation& op, bool may_move) {
+  trace_.before(*item.shard, item.request);
+  charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
+  trace_.after(*item.shard, item.request, charger_.answer(), op.now());
 }
 
 // What a client said to a RAR or an ASR. A crossing UPDATE needs nothing: it is one like any other.

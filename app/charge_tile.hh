@@ -7,6 +7,7 @@
 //        control_charge<this>   ledger::Command frames
 //   out  charge<this>_net<N>      session_order.hh
 //        charge<this>_journal<J>  journal entries, each with the answer in it
+//        charge<this>_control     ledger/trace.hh
 //
 // It works in bursts: all requests of a burst are looked at, then their sessions and accounts are
 // fetched, then their buckets, and only then are they charged, so that the memory of one is on its
@@ -21,6 +22,7 @@
 #include "app/session_order.hh"
 #include "app/session_sweep.hh"
 #include "app/tariff_reader.hh"
+#include "app/trace_effects.hh"
 #include "base/counters.hh"
 #include "base/link.hh"
 #include "base/tile.hh"
@@ -48,6 +50,7 @@ inline constexpr CounterName charge_counter_names[] = {
     {"refused_too_busy", "requests refused because a pool of records is full"},
     {"bursts", "bursts with work in them"},
     {"sweeps_dropped", "sessions of restarted clients that are left to their timers, for no room"},
+    {"drop_trace_full", "effects of requests not told to who watches, because he is too slow"},
     {"thresholds_crossed", "buckets that fell below a threshold"},
 };
 static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
@@ -60,6 +63,7 @@ struct ChargeTileOptions {
   LinkMemory* control_link = nullptr;
   LinkMemory* journal_link = nullptr;
   std::vector<LinkMemory*> order_links;  // by number of net tile; may be none
+  LinkMemory* trace_link = nullptr;      // effects of watched requests; may be none
   const VersionedBlob* tariff = nullptr;
   const ledger::JournalMemory* journal = nullptr;  // whether it has room
   ledger::UndoMemory* undo = nullptr;
@@ -90,6 +94,7 @@ class ChargeTile {
   bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
   u32 poll_requests(const Turn& turn);
   u32 charge_burst(LinkConsumer& link, const Turn& turn);
+  void charge_watched(const Item& item, ledger::Operation& op, bool may_move);
   void on_order_answer(const Item& item, const Turn& turn);
   u32 take_burst(LinkConsumer& link);
   void fetch_sessions();
@@ -117,6 +122,7 @@ class ChargeTile {
   u32 item_count_ = 0;
   u32 next_shard_ = 0;
   SessionSweep sweep_;
+  EffectTrace trace_;
   std::array<Item, burst_max> items_;
 };
 

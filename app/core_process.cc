@@ -103,6 +103,9 @@ std::string CoreProcess::prepare_net(u32 number, dataplane::Port& port) {
   options.tariff = memory_.tariff();
   options.tariff_mapping = map_for_running(config_, *memory_.tariff());
   options.peers = memory_.peers(number);
+  options.trace_table = memory_.trace();
+  options.trace_link = link(name, "control");
+  options.listen_port = config_.listen_port;
   options.profiles = config_.profiles;
   options.node.origin = diameter::OriginBlock(config_.identity, config_.realm);
   options.node.product_name = node_.product_name;
@@ -140,6 +143,7 @@ void CoreProcess::prepare_charge(u32 number) {
   options.control_link = link("control", name);
   options.order_links = links(name, TileKind::net);
   options.journal_link = link(name, to_text(TileName{TileKind::journal, journal}));
+  options.trace_link = link(name, "control");
   options.tariff = memory_.tariff();
   options.journal = memory_.journal(journal);
   options.undo = memory_.undo(number);

@@ -42,6 +42,7 @@ void for_each_segment(const Config& config, Fn fn) {
                 VersionedBlob::layout));
   fn(options_of(config, "links", link_table_footprint(links_of(config)), link_table_layout));
   fn(options_of(config, "counters", counters_footprint(counters_of(config)), counters_layout));
+  fn(options_of(config, "trace", sizeof(ledger::TraceTable), ledger::trace_layout));
   for (const Row& row : tile_rows) {
     for (u32 i = 0; i < config.tile_count(row.kind); ++i) {
       fn(options_of(config, fmt::format("{}{}", row.word, i), row.bytes, row.layout));
@@ -64,7 +65,7 @@ void ApplianceMemory::resize(const Config& config) {
 
 // In the order of for_each_segment.
 std::vector<Segment*> ApplianceMemory::all() {
-  std::vector<Segment*> segments = {&ledger_, &index_, &tariff_, &links_, &counters_};
+  std::vector<Segment*> segments = {&ledger_, &index_, &tariff_, &links_, &counters_, &trace_};
   for (auto* list : {&undo_, &journal_, &latency_, &peers_}) {
     for (Segment& segment : *list) segments.push_back(&segment);
   }

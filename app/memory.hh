@@ -12,6 +12,7 @@
 //   <name>.journal<J> groups on their way to disk         written by that journal tile
 //   <name>.latency<N> how long answers took               written by that net tile
 //   <name>.peers<N>   its connections                     written by that net tile
+//   <name>.trace      who is watched                      written by control
 #pragma once
 
 #include <string>
@@ -26,6 +27,7 @@
 #include "ledger/journal_writer.hh"
 #include "ledger/layout.hh"
 #include "ledger/operation.hh"
+#include "ledger/trace.hh"
 
 namespace tollgate::app {
 
@@ -56,6 +58,7 @@ class ApplianceMemory {
     return journal_[tile].at<ledger::JournalMemory>(0);
   }
   StatusTable peers(u32 net_tile) const { return StatusTable(peers_[net_tile].data()); }
+  ledger::TraceTable* trace() const { return trace_.at<ledger::TraceTable>(0); }
   Histogram* latency(u32 net_tile) const { return latency_[net_tile].at<Histogram>(0); }
 
  private:
@@ -64,6 +67,7 @@ class ApplianceMemory {
   Segment tariff_;
   Segment links_;
   Segment counters_;
+  Segment trace_;
   std::vector<Segment> undo_;
   std::vector<Segment> journal_;
   std::vector<Segment> latency_;

@@ -50,6 +50,8 @@ struct NetCounters {
   u64 refused_avp_missing;
   u64 refused_no_rule;
   u64 rules_unusable;
+  u64 traced;
+  u64 drop_trace_full;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -93,6 +95,8 @@ inline constexpr CounterName net_counter_names[] = {
     {"refused_avp_missing", "requests refused because an AVP that a rule needs is missing"},
     {"refused_no_rule", "requests refused because no normalising rule fits"},
     {"rules_unusable", "normalising rules that were published and cannot be used"},
+    {"traced", "messages copied for somebody who watches"},
+    {"drop_trace_full", "messages not copied for him, because he is too slow"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

@@ -130,7 +130,11 @@ void NetTile::send_order(PendingOrder& pending, Connection& connection, Instant 
                                 : encode_abort_session_request(request, small_);
   check(bytes != 0, "there is room for names and a Session-Id");
   ++counters_.orders_sent;
-  send(connection, Bytes(small_).first(bytes));
+  const Bytes message = Bytes(small_).first(bytes);
+  send(connection, message);
+  if (!trace_.is_idle()) [[unlikely]] {
+    trace_sent(connection, trace_.match(message, shards_), message);
+  }
 }
 
 // No answer in time: through another connection if there is one, with the T flag.

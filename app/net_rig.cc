@@ -12,6 +12,7 @@ namespace {
 constexpr u32 identities_max = 64;
 constexpr u8 accounts_shard = 7;  // all accounts of a test may share one
 constexpr u32 generations_a_life = 1000;
+constexpr u64 trace_link_bytes = 16_KiB;
 
 }  // namespace
 
@@ -20,7 +21,10 @@ NetRig::NetRig(const Options& options)
       index_memory_(ledger::IdentityIndex::footprint(identities_max)),
       index_(ledger::IdentityIndex::format(index_memory_.data(), identities_max)),
       counters_(net_block_names().size()),
-      latency_memory_(sizeof(Histogram)) {
+      latency_memory_(sizeof(Histogram)),
+      trace_table_(sizeof(ledger::TraceTable)),
+      trace_link_(LinkMemory::footprint(trace_link_bytes)) {
+  LinkMemory::format(trace_link_.data(), trace_link_bytes);
   if (options.tariff.empty()) {
     charge_.load_tariff(SOURCE_ROOT "/config/tariffs");
   } else {
@@ -45,6 +49,8 @@ void NetRig::make_tile() {
                      .order_links = {charge_.charge_net()},
                      .tariff = charge_.tariff(),
                      .profiles = profiles_,
+                     .trace_table = &trace_table(),
+                     .trace_link = traced(),
                      .node = {.origin = diameter::OriginBlock(options_.identity, options_.realm),
                               .host_addresses = {&host_, 1}}},
       charge_.memory(), index_, counters_, *reinterpret_cast<Histogram*>(latency_memory_.data()));

@@ -57,6 +57,12 @@ NetTile::NetTile(const NetTileOptions& options, const ledger::LedgerMemory& memo
       overload_(options.pending_max / 2),
       pending_(options.tile, options.pending_max, options.first_generation),
       tariff_(*options.tariff),
+      trace_({.table = options.trace_table,
+              .link = options.trace_link,
+              .tile = options.tile,
+              .listen_port = options.listen_port,
+              .local = options_.node.host_addresses},
+             {.traced = counters_.traced, .dropped = counters_.drop_trace_full}),
       staging_(std::make_unique<u8[]>(staging_bytes)) {
   check(counters.size() == net_block_names().size(), "the block has a place for each counter");
   for (u32 number = 0; number < ledger::shard_count; ++number) shards_.emplace_back(memory, number);
@@ -218,6 +224,9 @@ std::size_t NetTile::received(dataplane::StreamId id, Bytes chunk) {
 }
 
 diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
+  traces_ = 0;
+  if (!trace_.is_idle()) [[unlikely]]
+    watch(connection, message);
   if (!connection.peer.is_open()) {
     if (is_late_request(connection, message)) {
       ++counters_.ccr_received;
@@ -304,8 +313,9 @@ void NetTile::send(Connection& connection, Bytes message) {
 
 void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal) {
   std::size_t bytes = diameter::encode_refusal(message, refusal, options_.node.origin, small_);
+  Bytes answer = Bytes(small_).first(bytes);
   if (bytes != 0) {
-    send(connection, Bytes(small_).first(bytes));
+    send(connection, answer);
   } else {
     // What it echoes is long, but not longer than it came.
     const MutableBytes room =
@@ -314,8 +324,11 @@ void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refu
       bytes = diameter::encode_refusal(message, refusal, options_.node.origin, room);
     }
     if (bytes == 0) return;
+    answer = Bytes(room).first(bytes);
     transport_->commit(connection.stream, bytes);
   }
+  if (traces_ != 0) [[unlikely]]
+    trace_sent(connection, traces_, answer);
   count_result(connection, refusal.result_code());
   ++counters_.cca_sent;
 }
@@ -419,6 +432,7 @@ Pending* NetTile::keep(const Connection& connection) {
   pending->kind = static_cast<RequestKind>(request_.type);
   pending->is_proxiable = request_.header.is_proxiable();
   pending->reports_overload = request_.supports_overload_reports;
+  pending->traces = traces_;
   pending->session_id_bytes = static_cast<u16>(request_.session_id.size());
   pending->received_tsc = turn_.tsc;
   std::memcpy(pending->session_id, request_.session_id.data(), request_.session_id.size());
@@ -426,7 +440,6 @@ Pending* NetTile::keep(const Connection& connection) {
     pending->proxy_info_bytes = static_cast<u16>(diameter::copy_proxy_info(
         request_, {pending_.proxy_info(*pending), Pending::proxy_info_bytes_max}));
   }
-
   if (request_.service_identifier_pool_count > 1) {
     pending->identifier_words = static_cast<u16>(
         write_identifiers(request_, {pending_.identifiers(*pending), identifier_words_max}));
@@ -438,7 +451,9 @@ Pending* NetTile::keep(const Connection& connection) {
 // is no room.
 bool NetTile::stage(Connection& connection, Bytes message) {
   const u32 service_count = service_count_of(request_);
-  const u64 bytes = ChargeRequestView::frame_bytes(service_count, request_.session_id.size());
+  const u32 after_count = used_after_count_of(request_);
+  const u64 bytes =
+      ChargeRequestView::frame_bytes(service_count + after_count, request_.session_id.size());
   if (staged_bytes_ + bytes + sizeof(ledger::SessionNumbers) > staging_bytes) route_staged();
   Pending* pending = keep(connection);
   if (pending == nullptr) return false;
@@ -459,7 +474,8 @@ bool NetTile::stage(Connection& connection, Bytes message) {
            .habits = habits_of(request_, *connection.profile),
            .session_id_bytes = pending->session_id_bytes,
            .service_count = static_cast<u16>(service_count),
-           .way = Way::make(options_.tile, connection.stream.index, connection.stream.generation)};
+           .way = Way::make(options_.tile, connection.stream.index, connection.stream.generation),
+           .traces = traces_};
   // A session remembers these from its beginning.
   if (pending->kind == RequestKind::initial || pending->kind == RequestKind::event) {
     overload_.count_begun();
@@ -480,6 +496,15 @@ bool NetTile::stage(Connection& connection, Bytes message) {
     return true;
   }
   u8* behind = at + sizeof *head + services.size_bytes();
+  if (after_count != 0) {
+    const std::span<ChargeService> after(reinterpret_cast<ChargeService*>(behind), after_count);
+    if (write_used_after(request_, *connection.profile, services, after) != ledger::Outcome::ok) {
+      answer_here(*pending, ledger::Outcome::amount_overflow);
+      return true;
+    }
+    head->after_count = static_cast<u8>(after_count);
+    behind += after.size_bytes();
+  }
   if (roles_asked_ != 0 && !numbers.is_none()) {
     head->has_numbers = 1;
     staged.bytes += sizeof numbers;
@@ -627,6 +652,9 @@ void NetTile::send_answer(const Pending& pending, const AnswerFrame& frame, Byte
     bytes = append_overload_report(overload_.report(), bytes, room);
   }
   transport_->commit(pending.stream, bytes);
+  if (pending.traces != 0) [[unlikely]] {
+    trace_sent(*connection, pending.traces, Bytes(room).first(bytes), pending_.tag_of(pending));
+  }
   count_result(*connection, code);
   ++counters_.cca_sent;
 }
@@ -677,6 +705,7 @@ void NetTile::on_answer(Bytes frame, const Turn& turn) {
 void NetTile::housekeep(const Turn& turn) {
   turn_ = turn;
   if (tariff_.refresh()) take_rules();
+  trace_.refresh(turn.now);
   check_connections(turn);
   overload_.on_time(turn.now);
   if (!is_stopping_) book_.call(*transport_, connections_, turn.now);

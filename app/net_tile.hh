@@ -4,7 +4,7 @@
 // NetTile: streams of octets in, requests to the charge tiles, answers back onto the streams.
 //
 //   in   its transport; journal<J>_net<this>; charge<C>_net<this>
-//   out  its transport; net<this>_charge<C>
+//   out  its transport; net<this>_charge<C>; net<this>_control (ledger/trace.hh)
 //
 // A turn is: take a burst from the transport; every whole message is decoded where it lies and
 // staged (decoding touches no memory but the message); then the accounts of all staged requests are
@@ -25,6 +25,7 @@
 #include "app/peer_book.hh"
 #include "app/pending.hh"
 #include "app/tariff_reader.hh"
+#include "app/trace_tap.hh"
 #include "app/translate.hh"
 #include "base/histogram.hh"
 #include "base/link.hh"
@@ -53,8 +54,11 @@ struct NetTileOptions {
   const VersionedBlob* tariff = nullptr;
   rating::Program::Mapping tariff_mapping = rating::Program::Mapping::data;
   ProfileTable profiles;
-  std::optional<StatusTable> peers;  // rows by index of stream; none: not published
-  diameter::LocalNode node;          // what it points to outlives the tile
+  std::optional<StatusTable> peers;           // rows by index of stream; none: not published
+  ledger::TraceTable* trace_table = nullptr;  // who is watched; none: nobody
+  LinkMemory* trace_link = nullptr;
+  u16 listen_port = 3868;
+  diameter::LocalNode node;  // what it points to outlives the tile
 };
 
 class NetTile final : public dataplane::StreamHandler {
@@ -110,6 +114,9 @@ class NetTile final : public dataplane::StreamHandler {
   bool stage(Connection& connection, Bytes message);
   bool normalise(Bytes message, const RequestNormaliser::Written& written);
   void take_rules();
+  void watch(const Connection& connection, Bytes message);
+  void trace_sent(const Connection& connection, u8 traces, Bytes message,
+                  ledger::AnswerTag tag = {});
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);
   void send(Connection& connection, Bytes message);
   void refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal);
@@ -165,6 +172,8 @@ class NetTile final : public dataplane::StreamHandler {
   TariffReader tariff_;
   RequestNormaliser normaliser_;
   u32 roles_asked_ = 0;  // which numbers the tariff asks for
+  TraceTap trace_;
+  u8 traces_ = 0;  // who watches the message at hand
   u64 next_publish_tsc_ = 0;
   Turn turn_;
   u32 staged_count_ = 0;

@@ -507,5 +507,133 @@ plan prepaid {{
   EXPECT_EQ(rig.last_answer().mscc()[0].redirect_address.size(), 112 + 16u);
 }
 
+// ---- Traces
+
+// Arms one trace in the first place, and lets the tile know.
+void arm(NetTileRig& rig, const ledger::TraceWanted& wanted) {
+  ledger::TraceTable::Wanted all{};
+  all[0] = wanted;
+  all[0].until_ns = (rig.charge().now + Duration::seconds(60)).ns;
+  const u32 version = rig.trace_table().write(all);
+  rig.wait(Duration::milliseconds(1));
+  EXPECT_EQ(rig.trace_table().seen(0), version);
+}
+
+ledger::TraceWanted account_wanted(ledger::AccountRef account) {
+  ledger::TraceWanted wanted{.account = account};
+  wanted.identities[0] = ledger::number_key(ledger::IdentityType::msisdn, "46709999999");
+  return wanted;
+}
+
+struct Traced {
+  ledger::TraceRecord record;
+  Octets rest;
+};
+std::vector<Traced> taken(LinkMemory* link) {
+  std::vector<Traced> all;
+  LinkConsumer consumer(link);
+  for (Bytes frame; consumer.next(frame);) {
+    Traced one;
+    std::memcpy(&one.record, frame.data(), sizeof one.record);
+    one.rest.assign(frame.begin() + sizeof one.record, frame.end());
+    all.push_back(std::move(one));
+  }
+  consumer.release();
+  return all;
+}
+
+TEST(NetTile, nothing_is_copied_while_nobody_watches) {
+  NetTileRig rig;
+  const StreamId peer = rig.open();
+  rig.transport().deliver(peer, encode({}));
+  rig.turn();
+  EXPECT_TRUE(taken(rig.traced()).empty());
+  EXPECT_TRUE(taken(rig.charge().charge_control()).empty());
+  EXPECT_EQ(rig.counters().traced, 0u);
+}
+
+// The request, what it did, and the answer: the same octets that went over the stream, and buckets
+// before and after.
+TEST(NetTile, copies_who_is_watched_with_the_effects) {
+  NetTileRig rig;
+  const auto watched = rig.add_account("46709999999", "prepaid", {Amount{10'000'000}});
+  const StreamId peer = rig.open();
+  arm(rig, account_wanted(watched));
+  const Octets other = encode({.session = "pgw1.example;other"});
+  const Octets theirs = encode({.session = "pgw1.example;w", .subscriber = "46709999999"});
+  rig.transport().deliver(peer, other);
+  rig.transport().deliver(peer, theirs);
+  rig.turn();
+  const std::vector<Octets> sent = rig.sent(peer);
+  const std::vector<Traced> messages = taken(rig.traced());
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].record.kind, ledger::TraceKind::received);
+  EXPECT_EQ(messages[0].rest, theirs);
+  EXPECT_EQ(messages[0].record.remote_port, 5000u);
+  EXPECT_EQ(messages[1].record.kind, ledger::TraceKind::sent);
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(messages[1].rest, sent[1]);
+
+  const std::vector<Traced> effects = taken(rig.charge().charge_control());
+  ASSERT_EQ(effects.size(), 1u);
+  EXPECT_EQ(effects[0].record.tag.value, messages[1].record.tag.value);
+  ledger::TraceEffects head;
+  std::memcpy(&head, effects[0].rest.data(), sizeof head);
+  ASSERT_EQ(head.bucket_count, 1u);
+  ledger::TraceBucket bucket;
+  std::memcpy(&bucket, effects[0].rest.data() + sizeof head + head.answer_bytes, sizeof bucket);
+  EXPECT_EQ(bucket.before.balance.count, 10'000'000);
+  EXPECT_EQ(bucket.after.reserved.count, 10'000'000 - bucket.after.balance.count);
+  EXPECT_GT(bucket.after.reserved.count, 0);
+}
+
+// A session that began before anybody watched, and whose updates name no subscriber.
+TEST(NetTile, an_open_session_is_watched_by_its_account_or_its_name) {
+  for (const bool by_name : {false, true}) {
+    NetTileRig rig;
+    const auto watched = rig.add_account("46709999999", "prepaid", {Amount{10'000'000}});
+    const StreamId peer = rig.open();
+    rig.transport().deliver(peer, encode({.session = "s;1", .subscriber = "46709999999"}));
+    rig.turn();
+    ledger::TraceWanted wanted = account_wanted(watched);
+    if (by_name) {
+      wanted = {.session_id_bytes = 3};
+      std::ranges::copy(std::string_view("s;1"), wanted.session_id.begin());
+    }
+    arm(rig, wanted);
+    rig.transport().deliver(peer, encode({.type = diameter::RequestType::update,
+                                          .number = 1,
+                                          .session = "s;1",
+                                          .subscriber = "",
+                                          .used = 1000}));
+    rig.turn();
+    EXPECT_EQ(taken(rig.traced()).size(), 2u);
+    EXPECT_EQ(taken(rig.charge().charge_control()).size(), 1u);
+    rig.wait(Duration::seconds(61));
+    rig.transport().deliver(peer, encode({.session = "s;2", .subscriber = "46709999999"}));
+    rig.turn();
+    EXPECT_TRUE(taken(rig.traced()).empty()) << "a trace ends by itself";
+  }
+}
+
+// A refusal before the ledger is told as well; a full ring is counted and hurts nobody.
+TEST(NetTile, a_trace_nobody_reads_costs_only_itself) {
+  NetTileRig rig;
+  const StreamId peer = rig.open();
+  ledger::TraceWanted wanted{.session_id_bytes = 3};
+  std::ranges::copy(std::string_view("s;1"), wanted.session_id.begin());
+  arm(rig, wanted);
+  Octets broken = encode({.session = "s;1"});
+  broken[7] = 0x01;  // another command
+  for (u32 i = 0; i < 100; ++i) {
+    rig.transport().deliver(peer, broken);
+    rig.turn();
+  }
+  EXPECT_EQ(rig.sent(peer).size(), 100u);
+  EXPECT_GT(rig.counters().traced, 2u);
+  EXPECT_GT(rig.counters().drop_trace_full, 0u);
+  EXPECT_EQ(rig.counters().traced + rig.counters().drop_trace_full, 200u);
+}
+
 }  // namespace
 }  // namespace tollgate::app

@@ -30,6 +30,7 @@ struct alignas(cache_line_bytes) Pending {
   RequestKind kind = RequestKind::none;
   bool is_proxiable = false;
   bool reports_overload = false;  // its client supports RFC 7683
+  u8 traces = 0;                  // who watches it: ledger/trace.hh
   u16 session_id_bytes = 0;
   u16 proxy_info_bytes = 0;
   u16 identifier_words = 0;  // of MSCCs with several Service-Identifiers

@@ -42,12 +42,13 @@ struct Profile {
   std::string name = "default";
   FreeService free_service = FreeService::grant;
   FinalUnits final_units = FinalUnits::all;
-  bool denies_whole = false;     // a denial of every service shows as Result-Code of the answer
-  bool takes_re_auth = true;     // a RAR leads to an UPDATE
-  bool takes_abort = true;       // an ASR leads to a TERMINATION
-  bool tells_remaining = false;  // Remaining-Balance in every answer
-  bool trusts_parts = false;     // of input, output and total octets the first two count
-  u32 omitted = 0;               // leave_out
+  bool denies_whole = false;         // a denial of every service shows as Result-Code of the answer
+  bool takes_re_auth = true;         // a RAR leads to an UPDATE
+  bool takes_abort = true;           // an ASR leads to a TERMINATION
+  bool tells_remaining = false;      // Remaining-Balance in every answer
+  bool knows_tariff_change = false;  // Tariff-Time-Change, and usage before and after it
+  bool trusts_parts = false;         // of input, output and total octets the first two count
+  u32 omitted = 0;                   // leave_out
   std::optional<u32> default_rating_group;  // of a service that names none
   u32 validity_seconds = 0;                 // if the tariff states none; 0: none
   i64 free_octets_least = 0;                // of a free grant

@@ -7,7 +7,9 @@
 #include <limits>
 
 #include "app/account_counters.hh"
+#include "app/payers.hh"
 #include "app/purse.hh"
+#include "app/tariff_change.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "rating/stretch.hh"
@@ -78,149 +80,6 @@ bool quantity_in(rating::Meter meter, u8 kinds, const ServiceUnits& units, Quant
 bool is_currency_of(const rating::Rule& rule, const ChargeService& service) {
   if (rule.meter != rating::Meter::money) return true;
   return service.money_unit == Unit::none || service.money_unit == rule.currency;
-}
-
-// A bucket that may pay, and how much it can pay now.
-struct Payer {
-  u32 bucket = 0;
-  u32 source = 0;
-  Amount available;
-};
-
-// The buckets that may pay for a service, source by source, each in the account's order.
-struct Payers {
-  static constexpr u32 payers_max = 64;
-  std::array<Payer, payers_max> payer;
-  u32 count = 0;
-  std::array<Amount, rating::sources_max> available{};  // sums by source
-  u32 last_money = 0;   // the bucket that may go below zero; 0: there is none
-  bool is_cut = false;  // more buckets could pay than were wanted
-};
-
-// The buckets that the last grant leaned on: what was used under it may be taken from them although
-// they have expired since.
-struct HeldBuckets {
-  std::array<u32, ledger::holds_per_quota_max> bucket{};
-  u32 count = 0;
-
-  bool has(u32 index) const {
-    for (u32 i = 0; i < count; ++i) {
-      if (bucket[i] == index) return true;
-    }
-    return false;
-  }
-};
-
-// What a member may still take of its payer's unit, beside what was found already.
-Amount allowance_left(const ChargeContext& context, u32 index, const Payers& payers) {
-  const Unit unit = context.shard.bucket(index).unit;
-  Amount left = member_allowance(context, unit);
-  for (u32 i = 0; i < payers.count && left < Amount::max(); ++i) {
-    const Payer& payer = payers.payer[i];
-    if (!is_payers(context, payer.bucket)) continue;
-    if (context.shard.bucket(payer.bucket).unit != unit) continue;
-    if (!subtract(left, payer.available, left)) return {};
-  }
-  return left;
-}
-
-// The bucket can pay so much, or what a member's limit leaves of it.
-void offer(const ChargeContext& context, u32 index, u32 source_number, Amount available,
-           Payers& payers) {
-  if (payers.count >= Payers::payers_max) return;
-  if (is_payers(context, index)) {
-    const Amount left = allowance_left(context, index, payers);
-    if (left < available) available = left;
-  }
-  if (!available.is_positive()) return;
-  Amount sum;
-  if (!add(payers.available[source_number], available, sum)) return;
-  payers.available[source_number] = sum;
-  payers.payer[payers.count++] = {.bucket = index, .source = source_number, .available = available};
-}
-
-// Looks at one bucket for one source. Money may go below zero as far as the credit limit says, in
-// the last bucket of that currency only.
-void consider(const ChargeContext& context, u32 index, u32 source_number, Payers& payers) {
-  const Bucket& bucket = context.shard.bucket(index);
-  offer(context, index, source_number, bucket.balance, payers);
-}
-
-// The credit limit extends the last money bucket, and counts from zero: a debt eats it up.
-void extend_by_credit(const ChargeContext& context, u32 source_number, u32 payers_wanted,
-                      Payers& payers) {
-  if (payers.last_money == 0) return;
-  const Bucket& last = context.shard.bucket(payers.last_money);
-  const i64 limit = context.shard.account(last.account).credit_limit;
-  if (limit == 0) return;
-  const i64 debt = last.balance.is_negative() ? last.balance.count : 0;
-  const Amount credit{limit + debt};
-  if (!credit.is_positive()) return;
-  if (payers.count >= payers_wanted) {
-    payers.is_cut = true;
-    return;
-  }
-  offer(context, payers.last_money, source_number, credit, payers);
-}
-
-// One purse for one source.
-struct Look {
-  const rating::PaymentSource& source;
-  u32 number;  // of the source
-  u32 purse;
-  u32 payers_wanted;
-};
-void find_payers_in(const ChargeContext& context, const Look& look, const HeldBuckets& held,
-                    Payers& payers) {
-  const Second now = context.op.now_second();
-  bool has_money = false;
-  for (u32 at = context.shard.account(look.purse).first_bucket; at != 0;
-       at = context.shard.bucket(at).next) {
-    const Bucket& bucket = context.shard.bucket(at);
-    if (bucket.unit != look.source.unit) continue;
-    if (!is_usable(bucket, now) && !held.has(at)) continue;
-    if (look.source.is_money()) {
-      payers.last_money = at;
-      has_money = true;
-    }
-    if (payers.count < look.payers_wanted) {
-      consider(context, at, look.number, payers);
-    } else if (bucket.balance.is_positive()) {
-      payers.is_cut = true;
-    }
-  }
-  if (has_money) extend_by_credit(context, look.number, look.payers_wanted, payers);
-}
-
-// `payers_wanted` bounds how many buckets a grant may lean on.
-Payers find_payers(const ChargeContext& context, const rating::Rule& rule, u32 payers_wanted,
-                   const HeldBuckets& held = {}) {
-  Payers payers;
-  const Purses purses = purses_of(context);
-  u32 number = 0;
-  for (const rating::PaymentSource& source : rule.sources()) {
-    for (const u32 purse : purses.all()) {
-      find_payers_in(context, {source, number, purse, payers_wanted}, held, payers);
-    }
-    ++number;
-  }
-  return payers;
-}
-
-// Takes `cost` of one source from its buckets, in order, by `take(bucket, amount)`.
-template <class Take>
-Outcome take_from(const Payers& payers, u32 source, Amount cost, Take take) {
-  Amount left = cost;
-  for (u32 i = 0; i < payers.count && left.is_positive(); ++i) {
-    const Payer& payer = payers.payer[i];
-    if (payer.source != source) continue;
-    const Amount part = payer.available < left ? payer.available : left;
-    const Outcome outcome = take(payer.bucket, part);
-    if (outcome != Outcome::ok) return outcome;
-    left.count -= part.count;
-  }
-  check(left.is_zero(), "a source pays no more than it has");
-  return Outcome::ok;
 }
 
 // Adds a charge to what the quota remembers of the session.
@@ -462,7 +321,7 @@ UnitKind kind_of(const rating::Rule& rule) {
 }
 
 rating::RuleKey key_of(const ChargeContext& context, const ChargeService& service) {
-  const bool is_apart = service.priced_flags != 0;
+  const bool is_apart = (service.priced_flags & ChargeService::is_priced_apart) != 0;
   const u8 flags = is_apart ? service.priced_flags : service.flags;
   const u32 group = is_apart ? service.priced_group : service.rating_group;
   const u32 identifier = is_apart ? service.priced_identifier : service.service_identifier;
@@ -575,6 +434,18 @@ void release_holds(const ChargeContext& context, Quota& quota) {
 
 namespace {
 
+constexpr Duration report_delay = Duration::seconds(60);
+
+// The rule that counted just before: where a service has none from an edge on, what is reported at
+// the edge was used before it.
+const rating::Rule* earlier_rule(const ChargeContext& context, const ChargeService& service) {
+  rating::Match match;
+  const Instant before = context.op.now() - report_delay;
+  const bool is_found =
+      context.image.find(key_of(context, service), before, match) == rating::Found::rule;
+  return is_found ? match.rule : nullptr;
+}
+
 // What one rule prices of a report.
 Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
                        const HeldBuckets& held, Quantity used, Quota& quota) {
@@ -607,7 +478,6 @@ Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
 // grant ends with its time band (validity_of), so what is reported just after an edge was used
 // before it.
 Instant begin_of(const ChargeContext& context, const rating::Rule& rule, Quantity used) {
-  constexpr Duration report_delay = Duration::seconds(60);
   if (rule.meter != rating::Meter::time) return context.op.now() - report_delay;
   return context.op.now() - Duration::milliseconds(used.count);
 }
@@ -620,14 +490,20 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   release_holds(context, quota);
   if (service.used_kinds == 0) return Outcome::ok;
   count_report(service, quota);
-  if (found.rule == nullptr) return Outcome::rating_failed;
-  const rating::Rule& rule = *found.rule;
+  const rating::Rule* known = found.rule != nullptr ? found.rule : earlier_rule(context, service);
+  if (known == nullptr) return Outcome::rating_failed;
+  const rating::Rule& rule = *known;
   Quantity used;
   if (!used_quantity(rule, service, used)) return Outcome::unit_mismatch;
   if (used.is_negative()) return Outcome::amount_invalid;
   if (used.is_zero()) return Outcome::ok;
   Instant at = begin_of(context, rule, used);
-  if (found.since <= at) return settle_stretch(context, rule, held, used, quota);
+  constexpr u8 change_flags = ChargeService::is_before_change | ChargeService::is_after_change;
+  if ((service.priced_flags & change_flags) != 0) {
+    at = begin_of_part(context, service, rule, used);
+  } else if (found.rule != nullptr && found.since <= at) {
+    return settle_stretch(context, rule, held, used, quota);
+  }
   for (;;) {
     rating::Match match;
     if (context.image.find(key_of(context, service), at, match) != rating::Found::rule) {
@@ -678,14 +554,28 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
     answer.outcome = Outcome::credit_limit_reached;
     return;
   }
-  answer.outcome = hold_coverage(context, rule, payers, coverage, quota);
+  rating::Coverage held = coverage;
+  ServiceRule valid = found;
+  TariffChange change;
+  if (coverage.missing.is_zero() && may_span_change(context, found, service, change)) {
+    rating::Coverage both;
+    const rating::Wish wish{.so_far = so_far,
+                            .wanted = wanted,
+                            .available = std::span(payers.available).first(rule.source_count)};
+    if (cover_both(rule, *change.after, wish, both) && !is_used_up(rule, payers, both, granule)) {
+      held = both;
+      valid.until = change.until;
+      answer.flags |= ledger::service_flag::has_tariff_change;
+    }
+  }
+  answer.outcome = hold_coverage(context, rule, payers, held, quota);
   check(answer.outcome == Outcome::ok, "what is free can be held");
   so_far = coverage.after;
   add_granted(coverage.covered, quota);
-  quota.validity_s = validity_of(context, found, quota);
+  quota.validity_s = validity_of(context, valid, quota);
   describe_grant(rule, coverage.covered, quota.validity_s, answer);
   if (payers.is_cut) return;
-  if (coverage.missing.is_positive() || is_used_up(rule, payers, coverage, granule)) {
+  if (coverage.missing.is_positive() || is_used_up(rule, payers, held, granule)) {
     answer.final_action = final_action_of(rule.grant.final_action);
     if (answer.final_action == ledger::FinalAction::redirect) answer.text = rule.redirect;
     answer.threshold = 0;  // it is the last: there is nothing to ask for early

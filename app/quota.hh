@@ -19,8 +19,11 @@ struct ServiceRule {
   ledger::Outcome outcome = ledger::Outcome::ok;
   Instant since = {INT64_MIN};       // when its time band began,
   Instant until = Instant::never();  // and when another rule counts
+  bool may_tell_change = false;      // the client may be granted beyond that, and be told of it
 };
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service);
+// By what its rule is found.
+rating::RuleKey key_of(const ChargeContext& context, const ChargeService& service);
 
 // How much of the rule's unit a report or a wish means. False if it has no value in that unit.
 [[nodiscard]] bool used_quantity(const rating::Rule& rule, const ChargeService& service,

@@ -119,6 +119,62 @@ service voice {
   EXPECT_EQ(rig.cost_of({.called = "tel:+4930123456", .network = "26201"}), 90'000);
 }
 
+// ---- Usage before and after a change of tariff, and the numbers of its session, in one frame
+
+TEST(RequestNumbers, StandBehindWhatWasUsedAfterAChangeOfTariff) {
+  NetRig rig({.tariff = R"(
+zones networks { zone home 24001 }
+band afternoon { every 12:00-24:00 }
+plan p {
+  currency EUR
+  service data {
+    network networks
+    rule default { price 1.00EUR per 1MB }
+    rule default in home { price 0.04EUR per 1MB }
+    rule default in home during afternoon { price 0.01EUR per 1MB }
+  }
+}
+)"});
+  const ledger::AccountRef account = rig.add_account("46701234567", "p", {Amount{10'000'000}});
+  const StreamId peer = rig.transport().accept("198.18.0.9:5000");
+  const diameter::HostAddress host{.octets = {198, 18, 0, 9}};
+  const diameter::LocalNode node{.origin = diameter::OriginBlock("pgw1.example", "example"),
+                                 .host_addresses = {&host, 1}};
+  Octets message(2048);
+  message.resize(diameter::encode_capabilities_request(node, {1, 1}, message));
+  rig.transport().deliver(peer, message);
+  rig.poll();
+  rig.transport().take_output(peer);
+
+  const diameter::PsInformation ps = diameter::samples::ps_information();
+  static diameter::CreditControlRequest request;
+  diameter::samples::set_head(request, diameter::RequestType::initial, 0);
+  diameter::samples::add_mscc(request, 10).requested = diameter::Requested::empty;
+  rig.wait(Duration::seconds(3100));
+  rig.transport().deliver(peer, diameter::samples::encode(request, {.ps = &ps}));
+  rig.turn();
+  EXPECT_FALSE(rig.sent(peer).empty());  // the watchdog may have asked as well
+
+  rig.wait(Duration::seconds(105));  // noon was five seconds ago
+  diameter::samples::set_head(request, diameter::RequestType::termination, 1);
+  diameter::RequestMscc& mscc = diameter::samples::add_mscc(request, 10);
+  diameter::UsedUnits used;
+  used.units.kinds = diameter::unit_total_octets;
+  used.units.total_octets = 4'000'000;
+  used.tariff_change = diameter::TariffChangeUsage::before;
+  diameter::samples::add_used(request, mscc, used);
+  used.units.total_octets = 6'000'000;
+  used.tariff_change = diameter::TariffChangeUsage::after;
+  diameter::samples::add_used(request, mscc, used);
+  rig.transport().deliver(peer, diameter::samples::encode(request, {.ps = &ps}));
+  rig.turn();
+  EXPECT_FALSE(rig.sent(peer).empty());  // the watchdog may have asked as well
+  const ledger::Shard shard = rig.charge().shard(account.shard());
+  const ledger::Bucket& bucket = shard.bucket(shard.account(account.index()).first_bucket);
+  EXPECT_EQ(bucket.consumed.count, 4 * 40'000 + 6 * 10'000);
+  EXPECT_EQ(rig.charge().fault(), "");
+}
+
 // ---- Where numbers stand
 
 ledger::SessionNumbers numbers_in(const diameter::ServiceFacts& facts, u32 roles = 7) {

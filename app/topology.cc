@@ -45,6 +45,8 @@ constexpr LinkRow link_rows[] = {
     LinkRow{"journal", "net",     512_KiB, "some 6 000 answers: those of several groups"},
     LinkRow{"control", "charge",  1_MiB,   "some 2 000 commands: what an import keeps in flight"},
     LinkRow{"journal", "control", 256_KiB, "an answer for each of them"},
+    LinkRow{"net",     "control", 512_KiB, "messages of who is watched: some 600, or 8 of 64 KiB"},
+    LinkRow{"charge",  "control", 128_KiB, "what these did to accounts: some 600"},
 };
 // clang-format on
 static_assert(512_KiB / 4 >= 2 * ledger::entry_bytes_max, "the largest entry fits its link");

@@ -90,10 +90,20 @@ Wanted wanted_of(diameter::Requested requested) {
   return Wanted::nothing;
 }
 
-bool write_service(const diameter::Units& asked, std::span<const diameter::UsedUnits> reports,
-                   const Profile& profile, ChargeService& service) {
-  if (!add_units(asked, service.asked_kinds, service.asked, service.money_unit)) return false;
+// Only of a session is it told when what was used.
+bool is_after_change(const diameter::CreditControlRequest& request,
+                     const diameter::UsedUnits& report) {
+  return report.tariff_change == diameter::TariffChangeUsage::after &&
+         (request.type == diameter::RequestType::update ||
+          request.type == diameter::RequestType::termination);
+}
+
+// Adds the reports of one side of a tariff change.
+bool add_reports(const diameter::CreditControlRequest& request,
+                 std::span<const diameter::UsedUnits> reports, bool is_after,
+                 const Profile& profile, ChargeService& service) {
   for (const diameter::UsedUnits& report : reports) {
+    if (is_after_change(request, report) != is_after) continue;
     if (!add_units(report.units, service.used_kinds, service.used, service.money_unit)) {
       return false;
     }
@@ -106,9 +116,28 @@ bool write_service(const diameter::Units& asked, std::span<const diameter::UsedU
   return true;
 }
 
+bool write_service(const diameter::CreditControlRequest& request, const diameter::Units& asked,
+                   std::span<const diameter::UsedUnits> reports, const Profile& profile,
+                   ChargeService& service) {
+  return add_units(asked, service.asked_kinds, service.asked, service.money_unit) &&
+         add_reports(request, reports, false, profile, service);
+}
+
+// The reports of each service, in their order.
+template <class Visit>
+void each_reports(const diameter::CreditControlRequest& request, Visit visit) {
+  if (request.mscc_count == 0) return visit(u32{0}, request.used());
+  u32 number = 0;
+  for (const diameter::RequestMscc& mscc : request.mscc()) visit(number++, request.used_of(mscc));
+}
+
 bool has_command_level(const diameter::CreditControlRequest& request) {
   return request.requested != diameter::Requested::absent || request.used_count != 0 ||
          request.type == diameter::RequestType::event;
+}
+
+bool is_number(diameter::SubscriptionIdType type) {
+  return type == diameter::SubscriptionIdType::e164 || type == diameter::SubscriptionIdType::imsi;
 }
 
 }  // namespace
@@ -187,7 +216,7 @@ Outcome write_services(const diameter::CreditControlRequest& request, const Prof
     }
     service.wanted = wanted_of(mscc.requested);
     if (mscc.reason == diameter::ReportingReason::final_report) service.is_final_report = 1;
-    if (!write_service(mscc.requested_units, request.used_of(mscc), profile, service)) {
+    if (!write_service(request, mscc.requested_units, request.used_of(mscc), profile, service)) {
       return Outcome::amount_overflow;
     }
   }
@@ -199,15 +228,55 @@ Outcome write_services(const diameter::CreditControlRequest& request, const Prof
     service.flags |= ledger::service_flag::has_service_identifier;
   }
   service.wanted = wanted_of(request.requested);
-  return write_service(request.requested_units, request.used(), profile, service)
+  return write_service(request, request.requested_units, request.used(), profile, service)
              ? Outcome::ok
              : Outcome::amount_overflow;
+}
+
+u32 used_after_count_of(const diameter::CreditControlRequest& request) {
+  const std::span<const diameter::UsedUnits> all{request.used_pool.data(), request.used_pool_count};
+  const auto is_after = [&](const diameter::UsedUnits& report) {
+    return is_after_change(request, report);
+  };
+  if (std::ranges::none_of(all, is_after)) [[likely]]
+    return 0;
+  u32 count = 0;
+  each_reports(request, [&](u32, std::span<const diameter::UsedUnits> reports) {
+    count += std::ranges::any_of(reports, is_after) ? 1 : 0;
+  });
+  return count;
+}
+
+Outcome write_used_after(const diameter::CreditControlRequest& request, const Profile& profile,
+                         std::span<ChargeService> services, std::span<ChargeService> used_after) {
+  bool fits = true;
+  u32 written = 0;
+  each_reports(request, [&](u32 number, std::span<const diameter::UsedUnits> reports) {
+    if (std::ranges::none_of(reports,
+                             [&](const auto& one) { return is_after_change(request, one); }))
+      return;
+    check(written < used_after.size(), "used_after_count_of has counted them");
+    ChargeService& before = services[number];
+    ChargeService& after = used_after[written++];
+    after = before;
+    after.wanted = Wanted::nothing;
+    after.asked_kinds = 0;
+    after.used_kinds = 0;
+    after.asked = {};
+    after.used = {};
+    before.priced_flags |= ChargeService::is_before_change;
+    after.priced_flags |= ChargeService::is_after_change;
+    fits = fits && add_reports(request, reports, true, profile, after);
+    before.is_final_report |= after.is_final_report;
+  });
+  return fits ? Outcome::ok : Outcome::amount_overflow;
 }
 
 u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profile) {
   u8 habits = 0;
   if (profile.denies_whole) habits |= habit::whole_denial;
   if (profile.tells_remaining) habits |= habit::tell_remaining;
+  if (profile.knows_tariff_change) habits |= habit::knows_tariff_change;
   if (profile.free_service == Profile::FreeService::not_applicable) habits |= habit::free_ends;
   // AoC-Request-Type 0 says that none is wanted.
   const bool wants_advice = request.aoc_request_type.value_or(0) != 0;
@@ -229,6 +298,22 @@ u32 write_identifiers(const diameter::CreditControlRequest& request, std::span<u
   return count;
 }
 
+ledger::IdentityKey identity_key_of(const diameter::SubscriptionId& id) {
+  switch (id.type) {
+    case diameter::SubscriptionIdType::e164:
+      return number_key(ledger::IdentityType::msisdn, as_text(id.data));
+    case diameter::SubscriptionIdType::imsi:
+      return number_key(ledger::IdentityType::imsi, as_text(id.data));
+    case diameter::SubscriptionIdType::sip_uri:
+      return ledger::uri_key(as_text(id.data));
+    case diameter::SubscriptionIdType::nai:
+      return text_key(ledger::IdentityType::nai, as_text(id.data));
+    case diameter::SubscriptionIdType::private_id:
+      return text_key(ledger::IdentityType::private_id, as_text(id.data));
+  }
+  return {};
+}
+
 u32 identity_keys(const diameter::CreditControlRequest& request,
                   std::array<ledger::IdentityKey, identity_keys_max>& keys) {
   u32 count = 0;
@@ -236,20 +321,10 @@ u32 identity_keys(const diameter::CreditControlRequest& request,
     if (!key.is_none() && count < identity_keys_max) keys[count++] = key;
   };
   for (const diameter::SubscriptionId& id : request.subscription_ids()) {
-    if (id.type == diameter::SubscriptionIdType::e164) {
-      keep(number_key(ledger::IdentityType::msisdn, as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::imsi) {
-      keep(number_key(ledger::IdentityType::imsi, as_text(id.data)));
-    }
+    if (is_number(id.type)) keep(identity_key_of(id));
   }
   for (const diameter::SubscriptionId& id : request.subscription_ids()) {
-    if (id.type == diameter::SubscriptionIdType::sip_uri) {
-      keep(ledger::uri_key(as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::nai) {
-      keep(text_key(ledger::IdentityType::nai, as_text(id.data)));
-    } else if (id.type == diameter::SubscriptionIdType::private_id) {
-      keep(text_key(ledger::IdentityType::private_id, as_text(id.data)));
-    }
+    if (!is_number(id.type)) keep(identity_key_of(id));
   }
   return count;
 }

@@ -27,6 +27,16 @@ const Profile& default_profile();
 ledger::Outcome write_services(const diameter::CreditControlRequest& request,
                                const Profile& profile, std::span<ChargeService> services);
 
+// How many of the services report what was used after a tariff change apart (Tariff-Change-Usage).
+// What was used before it, or on both sides of it, is in the services themselves, and so is all
+// that an event tells.
+u32 used_after_count_of(const diameter::CreditControlRequest& request);
+
+// Writes these, behind services that are complete. ok, or amount_overflow.
+ledger::Outcome write_used_after(const diameter::CreditControlRequest& request,
+                                 const Profile& profile, std::span<ChargeService> services,
+                                 std::span<ChargeService> used_after);
+
 // What a ChargeRequest tells of the client's habits.
 u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profile);
 
@@ -35,6 +45,9 @@ u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profi
 inline constexpr u32 identifier_words_max =
     diameter::service_identifier_count_max + diameter::mscc_count_max;
 u32 write_identifiers(const diameter::CreditControlRequest& request, std::span<u32> words);
+
+// The key of one Subscription-Id; none if it is not of its type's form.
+ledger::IdentityKey identity_key_of(const diameter::SubscriptionId& id);
 
 // The keys to look an account up by, in the order in which they are tried: telephone numbers and
 // IMSIs first, as they came. Returns how many there are.

@@ -142,6 +142,9 @@ AnswerMscc mscc_of(const AnswerParts& parts, u32 number) {
     return mscc;
   }
   mscc.granted = units_of(answer, parts.frame.answer.cost_unit, parts.profile);
+  if ((answer.flags & ledger::service_flag::has_tariff_change) != 0) {
+    mscc.tariff_time_change = Instant::from_seconds(parts.frame.answer.remaining);
+  }
   mscc.validity_time_s = validity_of(answer, parts.profile);
   mscc.final_unit = final_unit_of(answer, parts.image, parts.profile.final_units);
   put_limits(answer, parts.profile, mscc);

@@ -79,6 +79,8 @@ std::string Appliance::join(const ControlOptions& options) {
       latency_segments_.push_back(std::move(segment));
     }
   }
+  // Without it nobody can be watched, and that is all.
+  (void)join_one(trace_segment_, "trace", ledger::trace_layout, Access::read_write);
   ledger_ = ledger::LedgerView(ledger::LedgerMemory(ledger_segment_.data()));
   index_ = ledger::IdentityIndex(index_segment_.data());
   tariff_ = tariff_segment_.at<VersionedBlob>(0);

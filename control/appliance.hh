@@ -19,6 +19,7 @@
 #include "ledger/identity_index.hh"
 #include "ledger/journal_writer.hh"
 #include "ledger/ledger.hh"
+#include "ledger/trace.hh"
 
 namespace tollgate::control {
 
@@ -41,6 +42,11 @@ class Appliance {
     return journal_streams_;
   }
 
+  // Who is watched; nullptr if this appliance has no such segment.
+  ledger::TraceTable* trace() const {
+    return trace_segment_.is_mapped() ? trace_segment_.at<ledger::TraceTable>(0) : nullptr;
+  }
+
   // How long requests were in the appliance, from received to answered, in processor ticks.
   Histogram latency() const;
 
@@ -53,6 +59,7 @@ class Appliance {
   Segment tariff_segment_;
   Segment links_;
   Segment counters_segment_;
+  Segment trace_segment_;
   std::vector<Segment> journal_segments_;
   std::vector<Segment> peer_segments_;
   std::vector<const ledger::JournalMemory*> journal_streams_;

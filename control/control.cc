@@ -19,6 +19,7 @@
 #include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
 #include "control/tariff_versions.hh"
+#include "control/traces.hh"
 #include "control/transfers.hh"
 #include "control/views.hh"
 
@@ -44,6 +45,7 @@ class Control {
         session_orders_(context_),
         views_(context_),
         history_(context_, journal),
+        traces_(context_),
         cdr_writer_(cdr_options(options, journal), clock_.now()),
         events_(event_options(options, journal), clock_.now()),
         cdr_task_(journal, cdr_writer_, events_, cdr_names(), durable_sequences(appliance)),
@@ -60,6 +62,7 @@ class Control {
     tariff_version_ = tariff_version();
     views_.add_verbs(verbs_);
     history_.add_verbs(verbs_);
+    traces_.add_verbs(verbs_);
     add_tariff_verbs(verbs_, context_);
     verbs_["account.import"] = [this](const Json& args, const Reply& reply) {
       begin_import(args, reply);
@@ -134,6 +137,7 @@ class Control {
   SessionOrders session_orders_;
   Views views_;
   History history_;
+  Traces traces_;
   CdrWriter cdr_writer_;
   CdrWriter events_;
   CdrTask cdr_task_;
@@ -255,6 +259,7 @@ void Control::turn() {
   has_more = write_cdrs(now) || has_more;
   has_more = views_.step(now) || has_more;
   has_more = history_.step() || has_more;
+  has_more = traces_.step(now) || has_more;
   has_more = session_orders_.step(now) || has_more;
   if (tariff_version() != tariff_version_) {
     tariff_version_ = tariff_version();

@@ -70,8 +70,12 @@ class LineBuffer {
 class Reply {
  public:
   using Send = std::function<void(const Json& line)>;
-  Reply(u64 id, Send send) : id_(id), send_(std::move(send)) {}
+  using IsWaiting = std::function<bool()>;
+  Reply(u64 id, Send send, IsWaiting is_waiting = nullptr)
+      : id_(id), send_(std::move(send)), is_waiting_(std::move(is_waiting)) {}
 
+  // False once the client has gone: nobody will read what is told.
+  bool is_waiting() const { return !is_waiting_ || is_waiting_(); }
   void ok(Json result) const;
   void refuse(std::string_view outcome, std::string_view message, const Json& extra = {}) const;
   void refuse(const Refused& refused) const {
@@ -82,6 +86,7 @@ class Reply {
  private:
   u64 id_;
   Send send_;
+  IsWaiting is_waiting_;
 };
 
 // Arguments of a request, read with their mistakes told by name.

@@ -122,12 +122,17 @@ void Server::answer_line(u64 number, const std::string& line) {
   Request request;
   const std::string why = parse_request(line, request);
   // The client may be gone when the answer comes: it is looked up by number then.
-  const Reply reply(request.id, [this, number](const Json& told) {
+  const auto is_waiting = [this, number] {
     const auto waiting = clients_.find(number);
-    if (waiting == clients_.end() || waiting->second.is_broken) return;
-    waiting->second.output += to_line(told) + "\n";
-    write_to(waiting->second);
-  });
+    return waiting != clients_.end() && !waiting->second.is_broken;
+  };
+  const auto send = [this, number, is_waiting](const Json& told) {
+    if (!is_waiting()) return;
+    Client& waiting = clients_[number];
+    waiting.output += to_line(told) + "\n";
+    write_to(waiting);
+  };
+  const Reply reply(request.id, send, is_waiting);
   if (!why.empty()) return reply.refuse(refusal::bad_request, why);
   handle_(request, reply);
 }

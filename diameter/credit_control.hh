@@ -360,6 +360,7 @@ struct ReceivedMscc {
   ResultCode result_code = ResultCode::none;
   bool has_granted = false;
   Units granted{};
+  std::optional<Instant> tariff_time_change;
   std::optional<u32> validity_time_s;
   std::optional<u32> time_quota_threshold_s;
   std::optional<u32> volume_quota_threshold_octets;

@@ -134,6 +134,12 @@ bool read_mscc(const Avp& group, ReceivedMscc& mscc) {
       return read_final_unit(avp, mscc.final_unit, &mscc.redirect_address);
     if (!avp.is(avp::granted_service_unit)) return other(avp);
     mscc.has_granted = true;
+    Avp change;
+    if (find_first(avp.data(), avp::tariff_time_change, change)) {
+      u32 at = 0;
+      if (!number(change, at)) return false;
+      mscc.tariff_time_change = instant_of_time(at);
+    }
     return read_granted(avp, mscc.granted);
   });
 }

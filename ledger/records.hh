@@ -143,6 +143,7 @@ inline constexpr u8 has_service_identifier = 2;
 inline constexpr u8 is_multiple_services = 4;  // came in an MSCC, not at command level
 inline constexpr u8 is_free = 8;               // granted, and costs nothing
 inline constexpr u8 is_implied_group = 16;     // the group is ours: the client named none
+inline constexpr u8 has_tariff_change = 32;    // its price changes when the answer says so
 }  // namespace service_flag
 
 enum class FinalAction : u8 { none = 0, terminate = 1, redirect = 2, restrict_access = 3 };
@@ -177,7 +178,9 @@ struct Answer {
   Unit cost_unit = Unit::none;    // the currency of all money in the answer
   u16 flags = 0;                  // answer_flag
   u32 next = 0;                   // extension with further services
-  i64 remaining = 0;              // money left, if answer_flag::has_remaining
+  // Money left, if answer_flag::has_remaining; or when the tariff changes, in seconds since 1970,
+  // if answer_flag::has_tariff_change.
+  i64 remaining = 0;
   ServiceAnswer first;
 };
 static_assert(sizeof(Answer) == 64);
@@ -190,6 +193,7 @@ inline constexpr u16 has_cost = 8;       // of an event
 inline constexpr u16 has_advice = 16;    // what the session has cost so far
 inline constexpr u16 has_low_balance = 32;
 inline constexpr u16 is_low_balance = 64;
+inline constexpr u16 has_tariff_change = 128;  // never beside has_remaining
 }  // namespace answer_flag
 
 // Who calls, who is called, where the subscriber is, and the zone that rules have named, as prices

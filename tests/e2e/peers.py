@@ -24,11 +24,11 @@ def erl(build, module, *words):
     return ['erl', '-noshell', '-pa', build / 'tests' / 'erlang', '-run', module, 'main', *words]
 
 
-def play_otp(build, work, table, names, answers=None):
+def play_otp(build, work, table, names, answers=None, host=APPLIANCE):
     """answers: what the test does when the client waits for the server to ask, by the step."""
     path = flat_steps(work, table, 'otp', names)
     log = path.with_suffix('.log')
-    child = start(log, *erl(build, 'ro_client', APPLIANCE, PORT, path), cwd=work)
+    child = start(log, *erl(build, 'ro_client', host, PORT, path), cwd=work)
     for step, act in (answers or {}).items():
         wait_for(f'the client before {step}',
                  lambda: f'waiting step={step}' in log.read_text(errors='replace'))
@@ -41,9 +41,7 @@ def play_freediameter(build, work, table, names, peer):
     path = flat_steps(work, table, 'freediameter', names)
     log = path.with_suffix('.log')
     certificate, key = work / 'freediameter.pem', work / 'freediameter.key'
-    # freeDiameter does not start without a certificate, though the peer is plain TCP.
-    run('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj',
-        f'/CN={ORIGINS["freediameter"]}', '-keyout', key, '-out', certificate)
+    make_certificate(ORIGINS['freediameter'], certificate, key)
     config = work / 'freediameter.conf'
     config.write_text(f'''Identity = "{ORIGINS['freediameter']}";
 Realm = "client.example";
@@ -62,6 +60,37 @@ ConnectPeer = "{peer}" {{ No_TLS; ConnectTo = "{APPLIANCE}"; Port = {PORT}; }};
 ''')
     child = start(log, 'freeDiameterd', '-c', config, cwd=work)
     finish(child, log, path)
+
+
+def make_certificate(name, certificate, key):
+    """freeDiameter does not start without one, though its peers are plain TCP."""
+    run('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj',
+        f'/CN={name}', '-keyout', key, '-out', certificate)
+
+
+def start_relay(work, name, client):
+    """freeDiameter between a client and the appliance: it relays by realm, knows the dictionary of
+    credit control, and lets nobody else in."""
+    certificate, key = work / 'relay.pem', work / 'relay.key'
+    make_certificate(name, certificate, key)
+    allowed, config = work / 'relay.acl', work / 'relay.conf'
+    allowed.write_text(f'ALLOW_IPSEC {client}\n')
+    config.write_text(f'''Identity = "{name}";
+Realm = "{name.partition('.')[2]}";
+Port = {PORT};
+SecPort = 0;
+No_SCTP;
+No_IPv6;
+ListenOn = "{CLIENT}";
+TLS_Cred = "{certificate}", "{key}";
+TLS_CA = "{certificate}";
+LoadExtension = "{FREEDIAMETER_EXTENSIONS}/dict_nasreq.fdx";
+LoadExtension = "{FREEDIAMETER_EXTENSIONS}/dict_dcca.fdx";
+LoadExtension = "{FREEDIAMETER_EXTENSIONS}/dict_dcca_3gpp.fdx";
+LoadExtension = "{FREEDIAMETER_EXTENSIONS}/acl_wl.fdx" : "{allowed}";
+ConnectPeer = "ocs.tollgate.example" {{ No_TLS; ConnectTo = "{APPLIANCE}"; Port = {PORT}; }};
+''')
+    return start(work / 'relay.log', 'freeDiameterd', '-c', config, cwd=work)
 
 
 def finish(child, log, path):

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Tollgate authors
 """RAR and ASR with OTP's diameter as the client: after a top-up, by an operator's word, and when an
-account is suspended; the sums, the counters and the capture must agree with what happened.
+account is suspended; the sums, the counters and the capture must agree with what happened. So must
+a trace of that account: the same messages as on the wire, and beside them all that was debited.
 """
+import re
 import sys
 
-from lab import TapAppliance, expect, micro, run_test, wait_for
+from lab import PORT, TapAppliance, expect, micro, run_test, start, stop, wait_for
 from peers import ORIGINS, play_otp
 import wire
 
@@ -23,12 +25,15 @@ def test(build, work):
                       '--balance', '0.05EUR')
     session = f'{ORIGINS["otp"]};{work.name};poor'
     capture = wire.start_capture(work / 'appliance.pcapng', 'toll0')
+    trace = start_trace(appliance, work)
     play_otp(build, work, 'reauth.steps', NAMES, {
         'topped_up': lambda: appliance.control('topup', f'msisdn:{POOR}', '5.00EUR'),
         'by_word': lambda: appliance.control('session', 'reauth', session, '--rating-group', '10'),
         'blocked': lambda: appliance.control('account', 'set', 'poor', '--state', 'suspended'),
     })
     wire.stop_capture(capture)
+    stop(trace)
+    check_trace(work, session)
     expect('balance and reserve at the end', appliance.bucket(f'msisdn:{POOR}'), (micro(LEFT), 0))
     wait_for('the counters', lambda: counted(appliance) == (3, 3))
     wait_for('the CDR', lambda: [line for line in appliance.cdr_lines()
@@ -38,6 +43,34 @@ def test(build, work):
     expect('the cause', record['cause'], 'normal_release')
     appliance.audit()
     appliance.stop()
+
+
+def start_trace(appliance, work):
+    log = work / 'trace.log'
+    child = start(log, appliance.build / 'tollctl', '--config', appliance.config, 'trace',
+                  'account', 'poor', '--pcap', work / 'trace.pcap')
+    wait_for('the trace', lambda: 'watching' in log.read_text())
+    return child
+
+
+def check_trace(work, session):
+    """What tollctl wrote is what went over the wire, to tshark as well."""
+    wire.check_capture(work / 'trace.pcap', wire.FROM_SERVER)
+    wire.check_capture(work / 'trace.pcap', wire.FROM_CLIENTS)
+    found = messages_of(work / 'trace.pcap', session)
+    expect('messages in the trace', found, messages_of(work / 'appliance.pcapng', session))
+    text = (work / 'trace.log').read_text()
+    expect('lines of messages', len(re.findall(r'@hbh=', text)), len(found))
+    debited = sum(micro(amount) for amount in re.findall(r'debited ([0-9.]+)', text))
+    expect('debited in the trace', debited, micro('5.05') - micro(LEFT))
+
+
+def messages_of(path, session):
+    """(who sent it, is it a request, hop-by-hop) of each message of a session."""
+    rows = wire.select(path, f'diameter.Session-Id == "{session}"', 'tcp.srcport',
+                       'diameter.flags.request', 'diameter.hopbyhopid')
+    return {(port == str(PORT), flag, hop) for port, flags, hops in rows
+            for flag, hop in zip(flags.split(','), hops.split(','))}
 
 
 def counted(appliance):

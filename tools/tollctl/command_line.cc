@@ -188,6 +188,19 @@ void add_looking(Builder& build, CLI::App& app, CommandLine& line) {
   }
 }
 
+void add_trace(Builder& build, CommandLine& line) {
+  CLI::App* noun = build.noun("trace", "messages and what they did to the account, as it happens");
+  CLI::App* account = build.verb(noun, "account", "trace.account", "all of one subscriber");
+  build.text(account, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
+  CLI::App* session = build.verb(noun, "session", "trace.session", "one session");
+  build.text(session, "SESSION-ID", "session_id", "it need not be there yet")->required();
+  for (CLI::App* verb : {account, session}) {
+    build.number(verb, "--seconds", "seconds", "how long: 1 to 3600; 60 if not said");
+    build.number(verb, "--messages", "messages", "how many: 1 to 100000; 1000 if not said");
+    verb->add_option("--pcap", line.path, "write the messages to this FILE as well, for Wireshark");
+  }
+}
+
 }  // namespace
 
 Parsed parse_command_line(const std::vector<std::string>& words) {
@@ -204,6 +217,7 @@ Parsed parse_command_line(const std::vector<std::string>& words) {
   add_balances(build, app);
   add_tariff(build, line);
   add_looking(build, app, line);
+  add_trace(build, line);
   try {
     std::vector<std::string> reversed(words.rbegin(), words.rend());
     app.parse(std::move(reversed));

@@ -48,6 +48,9 @@ TEST(CommandLineTest, WordsBecomeRequests) {
   EXPECT_TRUE(parse_command_line({"stats", "--json", "--watch"}).line.is_json);
   EXPECT_EQ(parse_command_line({"--socket", "x", "audit"}).line.socket, "x");
   EXPECT_EQ(parse_command_line({"journal", "verify", "d"}).line.path, "d");
+  EXPECT_EQ(args_of({"trace", "session", "s;1", "--messages", "5"}, "trace.session").dump(),
+            R"({"session_id":"s;1","messages":5})");
+  EXPECT_EQ(parse_command_line({"trace", "account", "a", "--pcap", "f"}).line.path, "f");
 }
 
 TEST(CommandLineTest, OtherWordsAreAUsageError) {

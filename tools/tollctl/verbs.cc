@@ -18,6 +18,7 @@
 #include "tools/tollctl/print.hh"
 #include "tools/tollctl/replay.hh"
 #include "tools/tollctl/settings.hh"
+#include "tools/tollctl/trace.hh"
 
 namespace tollgate::tollctl {
 namespace {
@@ -250,6 +251,25 @@ int dump_folder(const CommandLine& line) {
   return 0;
 }
 
+// As it happens; as one object at the end for programs.
+int watch_trace(const CommandLine& line) {
+  TraceView view(line.path);
+  Client client = connect(line);
+  Json records = Json::array();
+  const auto progress = [&](const Json& told) {
+    if (told.contains("armed")) return fmt::print(stderr, "watching\n");
+    Json record = told;
+    const std::string text = view.show(record);
+    if (line.is_json) return records.push_back(std::move(record));
+    say(text);
+  };
+  Json result = client.call(line.verb, line.args, progress);
+  const std::string text = trace_end_text(result);
+  if (line.is_json) result["records"] = std::move(records);
+  tell(line, result, text);
+  return 0;
+}
+
 int dispatch(const CommandLine& line) {
   const auto simple = simple_verbs().find(line.verb);
   if (simple != simple_verbs().end()) return run_simple(line, simple->second);
@@ -267,6 +287,7 @@ int dispatch(const CommandLine& line) {
     tell(line, report, replay_text(report));
     return 0;
   }
+  if (line.verb.starts_with("trace.")) return watch_trace(line);
   if (line.verb == "cdr.tail") return tail_records(line);
   if (line.verb == "journal.verify") return verify_folder(line);
   check(line.verb == "journal.dump", "every verb of the command line is done somewhere");
