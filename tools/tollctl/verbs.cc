@@ -263,6 +263,7 @@ int dump_folder(const CommandLine& line) {
 }
 
 int dispatch(const CommandLine& line) {
+  if (!line.config.empty()) static_cast<void>(settings_of(line));  // the names of units, for all
   const auto simple = simple_verbs().find(line.verb);
   if (simple != simple_verbs().end()) return run_simple(line, simple->second);
   if (line.verb == "account.list") return list_accounts(line);
