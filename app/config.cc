@@ -11,6 +11,7 @@
 
 #include "app/peer_config.hh"
 #include "app/toml_reader.hh"
+#include "base/unit_names.hh"
 
 namespace tollgate::app {
 namespace {
@@ -253,6 +254,16 @@ void read_topology(TomlReader& reader, Config& config) {
   check_tiles(reader, config);
 }
 
+// First of all, so that amounts in all that follows may be written with these names. A process
+// reads one configuration.
+void read_units(TomlReader& reader) {
+  forget_unit_names();
+  reader.each_text("units", "names", [&](const std::string& text, const toml::node& node) {
+    const std::string why = name_unit(text);
+    if (!why.empty()) reader.mistake(node, fmt::format("[units] names: '{}': {}", text, why));
+  });
+}
+
 void read_thresholds(TomlReader& reader, ledger::Thresholds& thresholds) {
   reader.each_text("charging", "thresholds", [&](const std::string& text, const toml::node& node) {
     ledger::Threshold threshold;
@@ -341,6 +352,7 @@ std::vector<ConfigMistake> read_config(const std::string& file, Config& config) 
              .text = std::string(error.description())}};
   }
   TomlReader reader(root, std::filesystem::path(config.file).parent_path().string());
+  read_units(reader);
   config.name = std::filesystem::path(file).stem().string();
   reader.text("appliance", "name", config.name);
   reader.flag("appliance", "single_process", config.single_process);

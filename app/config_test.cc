@@ -218,6 +218,19 @@ TEST_F(ConfigTest, mistakes_are_told_with_their_place) {
   }
 }
 
+TEST_F(ConfigTest, units_have_names) {
+  const std::string units = "[units]\nnames = [\"points 4100\", \"EUR 4101\"]\n[tariffs]";
+  const std::string told = read(with("[tariffs]", units));
+  EXPECT_NE(told.find("[units] names: 'EUR 4101': 'EUR' is a unit already"), std::string::npos);
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 1) << told;
+  EXPECT_EQ(read(with("[tariffs]",
+                      "[units]\nnames = [\"points 4100\"]\n[charging]\n"
+                      "thresholds = [\"5points\"]\n[tariffs]")),
+            "");
+  EXPECT_EQ(config_.charging.thresholds.all[0].unit, static_cast<Unit>(4100));
+  EXPECT_NE(read(with("[tariffs]", "[charging]\nthresholds = [\"5points\"]\n[tariffs]")), "");
+}
+
 TEST_F(ConfigTest, names_of_hosts_are_bounded) {
   const std::string longest(255, 'o');
   EXPECT_EQ(read(with("ocs.example", longest)), "");

@@ -5,9 +5,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/check.hh"
+#include "base/unit_names.hh"
 
 namespace tollgate {
 namespace {
@@ -26,6 +29,17 @@ constexpr std::array unit_names = {
     UnitName{"JPY", Unit::jpy},       UnitName{"INR", Unit::inr},
     UnitName{"CNY", Unit::cny},
 };
+
+// The operator's own, as long as he has given names.
+struct OwnUnit {
+  std::string name;
+  Unit unit;
+};
+
+std::vector<OwnUnit>& own_units() {
+  static std::vector<OwnUnit> units;
+  return units;
+}
 
 // What may follow a number, and how many of the stored integer one of it is.
 struct Suffix {
@@ -125,12 +139,18 @@ std::string unit_name(Unit unit) {
   for (const UnitName& row : unit_names) {
     if (row.unit == unit) return std::string(row.name);
   }
+  for (const OwnUnit& own : own_units()) {
+    if (own.unit == unit) return own.name;
+  }
   return fmt::format("unit{}", static_cast<unsigned>(unit));
 }
 
 Unit unit_from_name(std::string_view name) {
   for (const UnitName& row : unit_names) {
     if (row.name == name) return row.unit;
+  }
+  for (const OwnUnit& own : own_units()) {
+    if (own.name == name) return own.unit;
   }
   if (!name.starts_with("unit") || name.size() < 5 || name.size() > 9) return Unit::none;
   unsigned number = 0;
@@ -139,6 +159,36 @@ Unit unit_from_name(std::string_view name) {
     number = number * 10 + static_cast<unsigned>(c - '0');
   }
   return number > 0 && number <= 0xffff ? static_cast<Unit>(number) : Unit::none;
+}
+
+std::string name_unit(std::string_view text) {
+  constexpr auto expected =
+      "expected a name and a number from 4096 to 65535, such as \"points 4100\"; a name is a "
+      "letter "
+      "and up to 15 letters, digits or _";
+  constexpr std::size_t name_max = 16;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_inner = [&](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
+  const std::size_t blank = std::min(text.find(' '), text.size());
+  const std::string_view name = text.substr(0, blank);
+  const std::string_view number = text.substr(std::min(blank + 1, text.size()));
+  if (name.empty() || name.size() > name_max || !is_letter(name[0])) return expected;
+  if (!std::all_of(name.begin(), name.end(), is_inner)) return expected;
+  const Unit unit = is_digit(number.empty() ? ' ' : number[0])
+                        ? unit_from_name(fmt::format("unit{}", number))
+                        : Unit::none;
+  if (unit < Unit::operator_first) return expected;
+  Suffix taken{};
+  if (find_suffix(name, taken)) return fmt::format("'{}' is a unit already", name);
+  for (const OwnUnit& own : own_units()) {
+    if (own.unit == unit) return fmt::format("{} has the name '{}' already", number, own.name);
+  }
+  own_units().push_back({.name = std::string(name), .unit = unit});
+  return {};
+}
+
+void forget_unit_names() {
+  own_units().clear();
 }
 
 std::string to_decimal(Amount amount, Unit unit) {

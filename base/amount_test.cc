@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unit_names.hh"
+
 namespace tollgate {
 namespace {
 
@@ -47,6 +49,30 @@ TEST(AmountTest, RefusesWhatItCannotHoldExactly) {
     EXPECT_NE(parse_amount(text, amount, unit), "") << text;
     EXPECT_EQ(amount.count, 42) << text;
   }
+}
+
+TEST(AmountTest, UnitsOfTheOperatorHaveTheNamesThatHeGivesThem) {
+  EXPECT_EQ(name_unit("points 4100"), "");
+  EXPECT_EQ(name_unit("Stars_2 65535"), "");
+  Amount amount;
+  Unit unit = Unit::none;
+  for (const std::string_view text : {"7points", "7 points", "7unit4100"}) {
+    EXPECT_EQ(parse_amount(text, amount, unit), "") << text;
+    EXPECT_EQ(to_text(amount, unit), "7points");
+  }
+  EXPECT_EQ(unit_name(static_cast<Unit>(65535)), "Stars_2");
+  EXPECT_EQ(unit_name(static_cast<Unit>(4101)), "unit4101");
+  EXPECT_NE(parse_amount("7.5points", amount, unit), "");
+  for (const std::string_view text :
+       {"", "points", " 4101", "gems", "gems 4095", "gems 65536", "gems 1978", "gems -1", "gems x",
+        "gems  4101", "2gems 4101", "ge-ms 4101", "a_name_of_seventee 4101", "points 4101",
+        "gems 4100", "EUR 4101", "MB 4101", "octets 4101", "unit4101 4102"}) {
+    EXPECT_NE(name_unit(text), "") << text;
+  }
+  EXPECT_EQ(unit_name(static_cast<Unit>(4101)), "unit4101");
+  forget_unit_names();
+  EXPECT_EQ(to_text(Amount{7}, static_cast<Unit>(4100)), "7unit4100");
+  EXPECT_NE(parse_amount("7points", amount, unit), "");
 }
 
 TEST(AmountTest, RoundsByName) {

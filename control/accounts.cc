@@ -407,7 +407,7 @@ void Accounts::set_identities(const AccountRow& account, const Json& args, const
       reply.refuse(refused);
     }
   };
-  book_.carry_out(std::move(order), finished, [this, account, added] {
+  book_.carry_out(std::move(order), finished, [this, account, added](u64) {
     std::vector<IdentityRow> all = context_.store.identities(account.id);
     all.insert(all.end(), added.begin(), added.end());
     context_.store.replace_identities(account.id, all);

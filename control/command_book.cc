@@ -45,7 +45,7 @@ std::vector<IdentityRow> identities_in(const Json& detail, std::string_view name
 }  // namespace
 
 void CommandBook::carry_out(Order order, const Finished& finished,
-                            const std::function<void()>& also) {
+                            const std::function<void(u64 key)>& also) {
   Store& store = context_.store;
   if (!order.client_key.empty()) {
     if (const auto earlier = store.command_by_client_key(order.client_key)) {
@@ -75,7 +75,7 @@ void CommandBook::carry_out(Order order, const Finished& finished,
   row.payload.assign(octets, octets + sizeof command);
   Transaction transaction(store.database());
   store.insert_command(row);
-  if (also) also();
+  if (also) also(row.key);
   transaction.commit();
   const u64 key = row.key;
   open_.emplace(key, Open{.row = std::move(row), .finished = finished});
@@ -188,6 +188,7 @@ void CommandBook::finish(const CommandRow& row, const ledger::CommandAnswer& ans
   Transaction transaction(store.database());
   store.finish_command(row, to_line(told));
   if (is_ok) store.note_change(row.kind, row.account_id, row.detail, row);
+  if (row.kind == "redeem" && !is_ok) store.give_voucher_back(row.key);
   if (row.kind == "set_identities") apply_identities(row, detail, is_ok);
   if (row.kind == "set" && is_ok && detail.contains("plan")) {
     store.set_plan(row.account_id, detail["plan"].get<std::string>());

@@ -35,9 +35,10 @@ class CommandBook {
     std::string client_key;  // may be empty
     ledger::Command command;
   };
-  // `also` runs in the transaction that stores the command. Throws Refused if the client's key was
-  // used for something else.
-  void carry_out(Order order, const Finished& finished, const std::function<void()>& also = {});
+  // `also` runs in the transaction that stores the command, with its key. Throws Refused if the
+  // client's key was used for something else.
+  void carry_out(Order order, const Finished& finished,
+                 const std::function<void(u64 key)>& also = {});
 
   // Called for each command that was carried out, before its waiter is told.
   void set_observer(std::function<void(const CommandRow&)> observer) {

@@ -22,6 +22,7 @@
 #include "control/traces.hh"
 #include "control/transfers.hh"
 #include "control/views.hh"
+#include "control/vouchers.hh"
 
 namespace tollgate::control {
 namespace {
@@ -42,6 +43,7 @@ class Control {
         reconcile_(context_, quiet_),
         accounts_(context_, book_, reconcile_),
         balances_(context_, book_),
+        vouchers_(context_, book_),
         session_orders_(context_),
         views_(context_),
         history_(context_, journal),
@@ -57,6 +59,7 @@ class Control {
     if (!mistakes.empty()) return mistakes;
     accounts_.add_verbs(verbs_);
     balances_.add_verbs(verbs_);
+    vouchers_.add_verbs(verbs_);
     session_orders_.add_verbs(verbs_);
     book_.set_observer([this](const CommandRow& row) { session_orders_.after_command(row); });
     tariff_version_ = tariff_version();
@@ -134,6 +137,7 @@ class Control {
   Reconcile reconcile_;
   Accounts accounts_;
   Balances balances_;
+  Vouchers vouchers_;
   SessionOrders session_orders_;
   Views views_;
   History history_;

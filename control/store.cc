@@ -59,6 +59,21 @@ CREATE INDEX change_log_account ON change_log (account_id, number);
 CREATE INDEX change_log_command ON change_log (command_key) WHERE command_key IS NOT NULL;
 )sql";
 
+// New with version 3.
+constexpr const char* schema_vouchers = R"sql(
+CREATE TABLE vouchers (
+  hash TEXT PRIMARY KEY,
+  batch TEXT NOT NULL,
+  amount BIGINT NOT NULL,
+  unit INTEGER NOT NULL,
+  validity TEXT NOT NULL,
+  ends_s BIGINT NOT NULL,
+  command_key BIGINT
+);
+CREATE INDEX vouchers_batch ON vouchers (batch);
+CREATE INDEX vouchers_command ON vouchers (command_key) WHERE command_key IS NOT NULL;
+)sql";
+
 // From version 1 to 2: changes know their command, transfers how far they are.
 constexpr const char* schema_2 = R"sql(
 ALTER TABLE commands ADD COLUMN is_sent SMALLINT NOT NULL DEFAULT 0;
@@ -117,6 +132,10 @@ struct Store::Statements {
   Statement changes_before{db,
                            "SELECT at_ns, kind, detail, client_key FROM change_log "
                            "WHERE account_id = ? AND at_ns < ? ORDER BY number DESC LIMIT ?"};
+  Statement insert_voucher{
+      db,
+      "INSERT INTO vouchers (hash, batch, amount, unit, validity, ends_s) VALUES (?,?,?,?,?,?) "
+      "ON CONFLICT (hash) DO NOTHING"};
   Statement get_setting{db, "SELECT value FROM settings WHERE name = ?"};
   Statement put_setting{db,
                         "INSERT INTO settings (name, value) VALUES (?, ?) "
@@ -148,21 +167,24 @@ Store::Store(const std::string& path) : database_(path) {
 void Store::create_schema() {
   Transaction transaction(database_);
   database_.execute(schema);
+  database_.execute(schema_vouchers);
   database_.execute(
       fmt::format("INSERT INTO settings VALUES ('schema_version', '{}')", schema_version));
   transaction.commit();
 }
 
+bool Store::has_version(std::string_view version) {
+  Statement find(database_, "SELECT 1 FROM settings WHERE name = 'schema_version' AND value = ?");
+  return find.with(version).step();
+}
+
 void Store::upgrade() {
-  const bool is_first_version = [this] {
-    Statement find(database_,
-                   "SELECT 1 FROM settings WHERE name = 'schema_version' AND value = '1'");
-    return find.step();
-  }();
-  if (!is_first_version) return;
+  const bool is_first_version = has_version("1");
+  if (!is_first_version && !has_version("2")) return;
   Transaction transaction(database_);
-  database_.execute(schema_2);
-  database_.execute("UPDATE settings SET value = '2' WHERE name = 'schema_version'");
+  if (is_first_version) database_.execute(schema_2);
+  database_.execute(schema_vouchers);
+  database_.execute("UPDATE settings SET value = '3' WHERE name = 'schema_version'");
   transaction.commit();
 }
 
@@ -352,6 +374,53 @@ void Store::set_sent(u64 key) {
 void Store::forget_commands_before(Instant moment) {
   Statement(database_, "DELETE FROM commands WHERE answer IS NOT NULL AND created_ns < ?")
       .with(moment.ns)
+      .run();
+}
+
+std::optional<VoucherRow> Store::voucher(const std::string& hash) {
+  Statement find(database_,
+                 "SELECT batch, amount, unit, validity, ends_s, command_key FROM vouchers "
+                 "WHERE hash = ?");
+  if (!find.with(hash).step()) return std::nullopt;
+  return VoucherRow{.hash = hash,
+                    .batch = find.text(0),
+                    .amount = {find.integer(1)},
+                    .unit = static_cast<Unit>(find.integer(2)),
+                    .validity = find.text(3),
+                    .ends_s = find.integer(4),
+                    .command_key = static_cast<u64>(find.integer(5))};
+}
+
+std::vector<VoucherBatch> Store::voucher_batches() {
+  Statement find(database_,
+                 "SELECT batch, count(*), count(command_key) FROM vouchers "
+                 "GROUP BY batch ORDER BY batch");
+  std::vector<VoucherBatch> all;
+  while (find.step()) {
+    all.push_back({.name = find.text(0),
+                   .count = static_cast<u64>(find.integer(1)),
+                   .redeemed = static_cast<u64>(find.integer(2))});
+  }
+  return all;
+}
+
+bool Store::insert_voucher(const VoucherRow& voucher) {
+  sql_->insert_voucher
+      .with(voucher.hash, voucher.batch, voucher.amount.count, static_cast<u32>(voucher.unit),
+            voucher.validity, voucher.ends_s)
+      .run();
+  return database_.changed_rows() == 1;
+}
+
+void Store::take_voucher(const std::string& hash, u64 command_key) {
+  Statement(database_, "UPDATE vouchers SET command_key = ? WHERE hash = ? AND command_key IS NULL")
+      .with(command_key, hash)
+      .run();
+}
+
+void Store::give_voucher_back(u64 command_key) {
+  Statement(database_, "UPDATE vouchers SET command_key = NULL WHERE command_key = ?")
+      .with(command_key)
       .run();
 }
 

@@ -54,6 +54,23 @@ struct CommandRow {
   std::string answer;    // JSON, if done: the final line
 };
 
+// A voucher: a code on paper that is worth something, once.
+struct VoucherRow {
+  std::string hash;  // of the code, see voucher_code.hh; the code itself is nowhere
+  std::string batch;
+  Amount amount;
+  Unit unit = Unit::none;
+  std::string validity;  // of what is put in, as in "30d"; empty: for ever
+  i64 ends_s = 0;        // from then on nobody may redeem it; 0: never
+  u64 command_key = 0;   // of the command that redeemed it; 0: nobody has
+};
+
+struct VoucherBatch {
+  std::string name;
+  u64 count = 0;
+  u64 redeemed = 0;
+};
+
 // A row of change_log.
 struct ChangeRow {
   Instant at;
@@ -64,7 +81,7 @@ struct ChangeRow {
 
 class Store {
  public:
-  static constexpr i64 schema_version = 2;
+  static constexpr i64 schema_version = 3;
 
   // Opens the database in the file; makes it, or brings one of an older version up to this one, or
   // refuses one that is newer (SqlError).
@@ -105,6 +122,13 @@ class Store {
   // Answers that nobody has asked for since that moment are not kept for ever.
   void forget_commands_before(Instant moment);
 
+  std::optional<VoucherRow> voucher(const std::string& hash);
+  std::vector<VoucherBatch> voucher_batches();
+  // Parts of a Transaction of the caller as well. False: there is one with that hash.
+  [[nodiscard]] bool insert_voucher(const VoucherRow& voucher);
+  void take_voucher(const std::string& hash, u64 command_key);
+  void give_voucher_back(u64 command_key);  // the command was refused
+
   std::string setting(std::string_view name);  // empty if it was never set
   void set_setting(std::string_view name, std::string_view value);
 
@@ -112,6 +136,7 @@ class Store {
   Sqlite database_;
   void create_schema();
   void upgrade();
+  bool has_version(std::string_view version);
   static ChangeRow read_change(const Statement& row);
 
   struct Statements;

@@ -94,6 +94,16 @@ BUGS = {
         'ledger/recovery.cc',
         'if (outcome == ReadOutcome::end) return reader.verify_end();',
         'if (outcome == ReadOutcome::end) return {};'),
+    'transfer-twice': (
+        'a target that has a transfer already takes it again when it is repeated',
+        'app/charge_transfer.cc',
+        'if (find_transfer(shard, account, BucketState::received, command.transfer_id) != 0) {',
+        'if (command.transfer_id == 0) {'),
+    'transfer-lost': (
+        'a transfer that was refused is settled as if it had arrived',
+        'app/charge_transfer.cc',
+        'if (command.kind != CommandKind::transfer_return) {',
+        'if (is_sender || command.kind != CommandKind::transfer_return) {'),
     'overrun': (
         'what was used beyond the balance is not taken',
         'app/quota.cc',

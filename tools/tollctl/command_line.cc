@@ -124,6 +124,21 @@ void add_balances(Builder& build, CLI::App& app) {
   }
 }
 
+void add_vouchers(Builder& build, CommandLine& line) {
+  CLI::App* noun = build.noun("voucher", "codes that are worth something, once");
+  CLI::App* import = build.verb(noun, "import", "voucher.import", "make a batch of them");
+  import->add_option("FILE", line.path, "comma separated values with a header")->required();
+  build.text(import, "--batch", "batch", "its name")->required();
+  CLI::App* redeem = build.verb(noun, "redeem", "voucher.redeem", "put one into an account");
+  build.text(redeem, "CODE", "code", "what stands on it")->required();
+  build.text(redeem, "IDENTITY", "who", "an identity or an account")->required();
+  build.text(redeem, "--unit", "unit", "what it has to be worth: EUR, octets");
+  build.text(redeem, "--key", "key", "with a key the command may be repeated: it is done once");
+  CLI::App* show = build.verb(noun, "show", "voucher.show", "what one is worth, and if it is free");
+  build.text(show, "CODE", "code", "what stands on it")->required();
+  build.verb(noun, "list", "voucher.list", "all batches");
+}
+
 void add_tariff(Builder& build, CommandLine& line) {
   CLI::App* noun = build.noun("tariff", "prices");
   CLI::App* check = build.verb(noun, "check", "tariff.check",
@@ -215,6 +230,7 @@ Parsed parse_command_line(const std::vector<std::string>& words) {
   Builder build(app, line);
   add_account(build, line);
   add_balances(build, app);
+  add_vouchers(build, line);
   add_tariff(build, line);
   add_looking(build, app, line);
   add_trace(build, line);

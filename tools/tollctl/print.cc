@@ -118,6 +118,24 @@ std::string account_rows(const Json& accounts) {
   return text;
 }
 
+std::string voucher_text(const Json& voucher) {
+  std::string text;
+  for (const char* name : {"batch", "amount", "validity", "ends", "state"}) {
+    if (!member(voucher, name).empty())
+      text += fmt::format("{:10}{}\n", name, member(voucher, name));
+  }
+  return text;
+}
+
+std::string voucher_batches_text(const Json& told) {
+  std::string text = fmt::format("{:24}{:>10}{:>10}\n", "batch", "vouchers", "redeemed");
+  for (const Json& batch : told["batches"]) {
+    text += fmt::format("{:24}{:>10}{:>10}\n", member(batch, "batch"), member(batch, "vouchers"),
+                        member(batch, "redeemed"));
+  }
+  return text;
+}
+
 std::string balance_text(const Json& answer) {
   std::string text = member(answer, "account") + ": " + member(answer, "outcome");
   if (answer.contains("balance")) {

@@ -15,6 +15,8 @@ using control::Json;
 std::string history_text(const Json& history);
 std::string account_text(const Json& account);
 std::string account_rows(const Json& accounts);  // a line each
+std::string voucher_text(const Json& voucher);
+std::string voucher_batches_text(const Json& told);
 std::string balance_text(const Json& answer);
 std::string sessions_text(const Json& list);
 std::string session_text(const Json& session);

@@ -8,6 +8,8 @@
 
 #include <filesystem>
 
+#include "base/unit_names.hh"
+
 namespace tollgate::tollctl {
 namespace {
 
@@ -28,6 +30,13 @@ std::string read_config(const std::string& path, Settings& settings) {
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     return fmt::format("{}:{}:{}: {}", path, at.line, at.column, error.description());
+  }
+  // Mistakes among them are for `tollgate check` to tell.
+  forget_unit_names();
+  if (const toml::array* names = config["units"]["names"].as_array()) {
+    for (const toml::node& name : *names) {
+      static_cast<void>(name_unit(name.value_or(std::string())));
+    }
   }
   const std::filesystem::path beside = std::filesystem::path(path).parent_path();
   const std::string state_folder = path_of(config, beside, "state", "folder");

@@ -72,6 +72,9 @@ const std::map<std::string, Show>& simple_verbs() {
       {"topup", balance_text},
       {"adjust", balance_text},
       {"transfer", balance_text},
+      {"voucher.redeem", balance_text},
+      {"voucher.show", voucher_text},
+      {"voucher.list", voucher_batches_text},
       {"session.list", sessions_text},
       {"session.show", session_text},
       {"session.drop", balance_text},
@@ -143,6 +146,15 @@ int import_accounts(const CommandLine& line) {
     end_progress();
     throw;
   }
+  return 0;
+}
+
+int import_vouchers(const CommandLine& line) {
+  Json args = line.args;
+  args["path"] = absolute(line.path);
+  const Json result = connect(line).call("voucher.import", args);
+  tell(line, result,
+       fmt::format("{}: {} vouchers\n", plain(result["batch"]), plain(result["imported"])));
   return 0;
 }
 
@@ -271,10 +283,12 @@ int watch_trace(const CommandLine& line) {
 }
 
 int dispatch(const CommandLine& line) {
+  if (!line.config.empty()) static_cast<void>(settings_of(line));  // the names of units, for all
   const auto simple = simple_verbs().find(line.verb);
   if (simple != simple_verbs().end()) return run_simple(line, simple->second);
   if (line.verb == "account.list") return list_accounts(line);
   if (line.verb == "account.import") return import_accounts(line);
+  if (line.verb == "voucher.import") return import_vouchers(line);
   if (line.verb == "stats") return show_stats(line);
   if (line.verb == "top") return watch_stats(line, true);
   if (line.verb == "tariff.check") return check_tariff_file(line);
