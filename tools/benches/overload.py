@@ -2,11 +2,11 @@
 # Copyright the Tollgate authors
 """The bench overload: goodput when twice as much comes as the appliance can do.
 
-Sessions of some twenty updates begin, go on and end, on one core with its journal on disk. First the
-best: a closed loop as wide as in the bench gy. Then an open loop at the same rate, and at twice that
-rate: the client sends at planned moments, whatever the server does. Goodput is answers with 2001 a
-second; what is refused as too busy is told quickly and is not counted as lost. The share of the best
-is taken within a round, whose parts see the same machine.
+Sessions of some twenty updates begin, go on and end, on one core with its journal on disk. First
+the best: a closed loop as wide as in the bench gy. Then an open loop at the same rate, and at twice
+that rate: the client sends at planned moments, whatever the server does. Goodput is answers with
+2001 a second; what is refused as too busy is told quickly and is not counted as lost. The share of
+the best is taken within a round, whose parts see the same machine.
 """
 import shutil
 import statistics
@@ -52,7 +52,8 @@ def one_round(chosen, number, appliance):
                 'at_twice': drive(chosen, appliance, seconds, ('--rate', 2 * rate))}
     most = max(best['goodput'], measured['at_capacity']['goodput'], 1)
     measured['share_of_best'] = round(measured['at_twice']['goodput'] / most, 3)
-    say(f'round {number + 1}: best {most:,}/s, at twice that {measured["at_twice"]["goodput"]:,}/s, '
+    twice = measured['at_twice']['goodput']
+    say(f'round {number + 1}: best {most:,}/s, at twice that {twice:,}/s, '
         f'share {measured["share_of_best"]}')
     return measured
 
