@@ -175,7 +175,17 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
     frame_.answer.number = head.number;
     op.set_answer_in_note(frame_.octets());
   }
+  count_told(frame_.answer.outcome);
+  for (u32 i = 0; i < frame_.answer.service_count; ++i) count_told(frame_.service(i).outcome);
   op.finish(ledger::EntryKind::request, head.tag);
+}
+
+void Charger::count_told(Outcome outcome) {
+  if (outcome == Outcome::ok) [[likely]]
+    return;
+  for (std::size_t row = 1; row < ledger::outcome_table.size(); ++row) {
+    if (ledger::outcome_table[row].outcome == outcome) ++counters_.told[row - 1];
+  }
 }
 
 Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView request,

@@ -45,6 +45,8 @@ struct ChargeCounters {
   u64 sweeps_dropped;
   u64 drop_trace_full;
   u64 thresholds_crossed;
+  // What requests and their services were told, by row of ledger::outcome_table behind `ok`.
+  std::array<u64, ledger::outcome_table.size() - 1> told;
 };
 
 class Charger {
@@ -107,6 +109,7 @@ class Charger {
   ledger::Outcome event(const ChargeContext& context, ChargeRequestView request);
   ledger::Outcome carry_out_event(const ChargeContext& context, ChargeRequestView request);
   void add_cost(Unit currency, Money cost);
+  void count_told(ledger::Outcome outcome);
   void end(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image, u32 session,
            ledger::ClosingCause cause);
   void close(const ChargeContext& context, u32 session_index);

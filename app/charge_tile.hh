@@ -14,6 +14,8 @@
 // way while another is at work. A burst is one commit towards the journal.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -31,7 +33,18 @@
 
 namespace tollgate::app {
 
-inline constexpr CounterName charge_counter_names[] = {
+// What is counted, and behind it what clients were told, by the names of outcomes.
+template <std::size_t count>
+constexpr auto with_outcomes(const CounterName (&own)[count]) {
+  std::array<CounterName, count + ledger::outcome_table.size() - 1> all;
+  std::copy(std::begin(own), std::end(own), all.begin());
+  for (std::size_t row = 1; row < ledger::outcome_table.size(); ++row) {
+    all[count + row - 1] = {ledger::outcome_table[row].name, ledger::outcome_table[row].sentence};
+  }
+  return all;
+}
+
+inline constexpr std::array charge_counter_names = with_outcomes({
     {"requests", "credit-control requests taken"},
     {"repeated", "requests that had been answered before and got the stored answer"},
     {"initial", "INITIAL requests carried out"},
@@ -52,7 +65,7 @@ inline constexpr CounterName charge_counter_names[] = {
     {"sweeps_dropped", "sessions of restarted clients that are left to their timers, for no room"},
     {"drop_trace_full", "effects of requests not told to who watches, because he is too slow"},
     {"thresholds_crossed", "buckets that fell below a threshold"},
-};
+});
 static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
 
 struct ChargeTileOptions {

@@ -27,6 +27,7 @@ these names. This page is made from the tables in the code that count (`app/coun
 
 A name with `drop_` is of something that got no answer; with `refused_`, of a request that was
 answered with a refusal; with `peer_`, of connections. Counters of tiles of one kind are added up.
+Charge tiles also count what requests, and each service in them, were told, by the outcome's name.
 )";
 
 std::string block_text(std::string_view title, const CounterBlockSpec& block) {

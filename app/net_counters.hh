@@ -52,6 +52,8 @@ struct NetCounters {
   u64 rules_unusable;
   u64 traced;
   u64 drop_trace_full;
+  u64 refused_not_ready;
+  u64 refused_amount;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -97,6 +99,10 @@ inline constexpr CounterName net_counter_names[] = {
     {"rules_unusable", "normalising rules that were published and cannot be used"},
     {"traced", "messages copied for somebody who watches"},
     {"drop_trace_full", "messages not copied for him, because he is too slow"},
+    {"refused_not_ready",
+     "requests refused as too busy: a good-bye was said, or no tariff is there"},
+    {"refused_amount",
+     "requests refused because an amount in them is larger than the ledger holds"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

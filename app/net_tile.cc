@@ -230,6 +230,7 @@ diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
   if (!connection.peer.is_open()) {
     if (is_late_request(connection, message)) {
       ++counters_.ccr_received;
+      ++counters_.refused_not_ready;
       refuse(connection, message, ResultCode::too_busy);
     } else {
       on_peer_message(connection, message);
@@ -360,6 +361,7 @@ void NetTile::on_request(Connection& connection, Bytes message) {
     return;
   }
   if (!tariff_.is_loaded() || is_stopping_) {
+    ++counters_.refused_not_ready;
     refuse(connection, message, ResultCode::too_busy);
     return;
   }
@@ -486,6 +488,7 @@ bool NetTile::stage(Connection& connection, Bytes message) {
                                           service_count);
   const ledger::Outcome outcome = write_services(request_, *connection.profile, services);
   if (outcome != ledger::Outcome::ok) {
+    ++counters_.refused_amount;
     answer_here(*pending, outcome);
     return true;
   }

@@ -507,6 +507,26 @@ plan prepaid {{
   EXPECT_EQ(rig.last_answer().mscc()[0].redirect_address.size(), 112 + 16u);
 }
 
+TEST(NetTile, what_clients_are_told_is_counted_by_name) {
+  NetTileRig rig;
+  const StreamId peer = rig.open();
+  rig.transport().deliver(peer, encode({}));
+  rig.transport().deliver(
+      peer,
+      encode({.type = diameter::RequestType::update, .number = 1, .session = "pgw1.example;none"}));
+  rig.turn();
+  EXPECT_EQ(rig.codes(peer), (std::vector<u32>{2001, 5002}));
+  u64 sum = 0;
+  for (std::size_t row = 1; row < ledger::outcome_table.size(); ++row) {
+    const u64 told = rig.charge().counters().told[row - 1];
+    sum += told;
+    if (ledger::outcome_table[row].outcome == ledger::Outcome::session_unknown) {
+      EXPECT_EQ(told, 1u);
+    }
+  }
+  EXPECT_EQ(sum, 1u);
+}
+
 // ---- Traces
 
 // Arms one trace in the first place, and lets the tile know.
