@@ -25,7 +25,17 @@ static_assert(offsetof(Session, started_ns) == (head_first_word + head_word_coun
               "the words of touch_head");
 constexpr u32 window_bits = 64;
 
+// False for what cannot have been answered before: an UPDATE beyond the highest number, a
+// TERMINATION of an open session. Then the answers need not be fetched.
+bool may_be_repeated(const Session& session, const ChargeRequest& request) {
+  if (request.kind == RequestKind::update) {
+    return session.update_seen != 0 && request.number <= session.update_last;
+  }
+  return request.kind != RequestKind::termination || session.state != SessionState::open;
+}
+
 const Answer* find_answer(const Session& session, const ChargeRequest& request) {
+  if (!may_be_repeated(session, request)) return nullptr;
   for (const Answer& answer : session.answers) {
     if (answer.type == static_cast<u8>(request.kind) && answer.number == request.number) {
       return &answer;
@@ -294,6 +304,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   Session& session = base.shard.session(session_index);
   ChargeContext context = base;
   context.service_context = session.service_context;  // of the INITIAL; updates may leave it out
+  context.session_hash = session.hash;
   const ChargeRequest& head = request.head();
   context.numbers = session.numbers;
   if (head.has_numbers != 0) fill_numbers(request.numbers(), context.numbers);

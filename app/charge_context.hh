@@ -40,6 +40,7 @@ struct ChargeContext {
   const rating::Image& image;
   const ChargePolicy& policy;
   u32 account_index;
+  u32 session_hash = 0;  // of the session that is served; spreads Validity-Times
   u64 service_context;
   ledger::SessionNumbers numbers;  // by which zones are found
   u8 habits = 0;                   // habit

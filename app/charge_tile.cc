@@ -123,7 +123,7 @@ void ChargeTile::fetch_sessions() {
     Item& item = items_[i];
     const ChargeRequest& head = item.request.head();
     item.session = item.shard->find_by_hash(head.session_hash);
-    if (item.session != 0) item.shard->prefetch_session(item.session);
+    if (item.session != 0) item.shard->prefetch_session(item.session, head.session_id_bytes);
     const u32 account = head.account.index();
     if (item.shard->is_account(account)) {
       item.shard->prefetch_bucket(item.shard->account(account).first_bucket);
@@ -135,6 +135,7 @@ void ChargeTile::fetch_buckets() {
   for (u32 i = 0; i < item_count_; ++i) {
     const Item& item = items_[i];
     if (item.session == 0) continue;
+    item.shard->prefetch_answer_place(item.session);
     const ledger::Session& session = item.shard->session(item.session);
     if (session.quota.hold_count != 0) item.shard->prefetch_bucket(session.quota.hold_bucket[0]);
     tariff_.image().prefetch_service(item.shard->account(session.account).plan,

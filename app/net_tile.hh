@@ -129,6 +129,7 @@ class NetTile final : public dataplane::StreamHandler {
     ++connection.answers;
   }
 
+  void fetch_identities(const Staged& staged) const;
   void route_staged();
   void route(Staged& staged);
   u32 find_session_shard(std::string_view session_id, u32 hash) const;

@@ -278,12 +278,12 @@ rating::UsageSoFar with_pending(const ChargeContext& context, const rating::Rule
   return so_far;
 }
 
-// From the clock and the account alone: a run of the simulator comes out the same again.
+// Each session has its own: those that began together do not report together. It stays the same, or
+// every second deadline would come nearer than the one before and cost a new place in the wheel.
 u32 jitter_of(const ChargeContext& context, u32 validity_s) {
   const u64 range = u64{validity_s} * context.policy.validity_jitter_percent / 100;
   if (range == 0) return 0;
-  const u64 seed = static_cast<u64>(context.op.now().ns) ^ u64 { context.account_index } << 32;
-  return static_cast<u32>(mix64(seed) % (range + 1));
+  return static_cast<u32>(mix64(context.session_hash) % (range + 1));
 }
 
 // Validity of a grant: the rule's, but no longer than the buckets live that it leans on; then what

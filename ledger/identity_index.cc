@@ -3,6 +3,7 @@
 
 #include "ledger/identity_index.hh"
 
+#include <array>
 #include <atomic>
 
 #include "base/check.hh"
@@ -14,9 +15,24 @@ namespace {
 constexpr int line_attempts_max = 1024;
 constexpr int search_attempts_max = 64;
 
-// The upper half of a key that is being written. No identity has type 0, so it is nobody's, and the
+// The tag of an entry that is being written. No identity has type 0, so it is nobody's, and the
 // place does not look free either.
 constexpr u64 half_written = 1;
+
+constexpr u32 type_shift = 60;  // the rest of a tag is a number, or hash
+constexpr u32 digits_max = 18;
+
+// How many strings of digits are shorter than each length: with them, a string's value becomes a
+// number that no other string has, and all of up to 18 digits stay below 2^60.
+constexpr std::array<u64, digits_max + 1> shorter_strings = [] {
+  std::array<u64, digits_max + 1> counts{};
+  u64 strings = 10;
+  for (u32 length = 2; length <= digits_max; ++length, strings *= 10) {
+    counts[length] = counts[length - 1] + strings;
+  }
+  return counts;
+}();
+static_assert(shorter_strings[digits_max] + 1'000'000'000'000'000'000 <= u64{1} << type_shift);
 
 template <class T>
 void store(T& to, T value) {
@@ -25,9 +41,20 @@ void store(T& to, T value) {
 
 }  // namespace
 
+u64 IdentityIndex::tag_of(IdentityKey key) {
+  const u64 type = static_cast<u64>(key.type()) << type_shift;
+  if (key.type() != IdentityType::msisdn && key.type() != IdentityType::imsi) {
+    return type | key.low >> (64 - type_shift);
+  }
+  const u64 digits = key.high & 0xff;
+  check(digits <= digits_max, "number_key makes no longer ones");
+  return type | (shorter_strings[digits] + key.low);
+}
+
 u64 IdentityIndex::footprint(u64 identities_max) {
-  // On average at most 85 % full.
-  const u64 lines_needed = (identities_max * 100 / 85 + entries_per_line) / entries_per_line;
+  constexpr u64 percent_used_max = 75;
+  const u64 places_needed = identities_max * 100 / percent_used_max;
+  const u64 lines_needed = (places_needed + entries_per_line) / entries_per_line;
   return sizeof(Header) + (lines_needed + lines_probed_max) * sizeof(Line);
 }
 
@@ -39,8 +66,8 @@ IdentityIndex IdentityIndex::format(u8* memory, u64 identities_max) {
   return index;
 }
 
-IdentityIndex::Lookup IdentityIndex::probe(IdentityKey key, AccountRef& account) const {
-  u64 at = home(key);
+IdentityIndex::Lookup IdentityIndex::probe(u64 tag, AccountRef& account) const {
+  u64 at = home(tag);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     const Line& line = lines()[at];
     bool has_room = false;
@@ -50,8 +77,8 @@ IdentityIndex::Lookup IdentityIndex::probe(IdentityKey key, AccountRef& account)
       account = {};
       has_room = false;
       for (u32 i = 0; i < entries_per_line; ++i) {
-        if (line.key[i] == key) account = line.account[i];
-        has_room = has_room || line.key[i].is_none();
+        if (line.tag[i] == tag) account = line.account[i];
+        has_room |= line.tag[i] == 0;
       }
       __atomic_thread_fence(__ATOMIC_ACQUIRE);
       is_read = (before & 1) == 0 && __atomic_load_n(&line.sequence, __ATOMIC_RELAXED) == before;
@@ -68,9 +95,10 @@ IdentityIndex::Lookup IdentityIndex::probe(IdentityKey key, AccountRef& account)
 }
 
 IdentityIndex::Lookup IdentityIndex::look_up(IdentityKey key, AccountRef& account) const {
+  const u64 tag = tag_of(key);
   for (int attempt = 0; attempt < search_attempts_max; ++attempt) {
     const u64 moves = __atomic_load_n(&header_->moves, __ATOMIC_ACQUIRE);
-    const Lookup result = probe(key, account);
+    const Lookup result = probe(tag, account);
     if (result != Lookup::absent) return result;
     // It may have moved from a line not yet looked at to one looked at already.
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -86,27 +114,27 @@ AccountRef IdentityIndex::find(IdentityKey key) const {
 
 // Each store in its turn: whoever comes after a kill finds the old entry, the new one, or one that
 // is marked as half written.
-void IdentityIndex::write(Line& line, u32 entry, IdentityKey key, AccountRef account) {
+void IdentityIndex::write(Line& line, u32 entry, u64 tag, AccountRef account) {
   store(line.sequence, line.sequence | 1);
   __atomic_thread_fence(__ATOMIC_RELEASE);
-  store(line.key[entry].high, half_written);
+  store(line.tag[entry], half_written);
   store(line.account[entry].value, account.value);
-  store(line.key[entry].low, key.low);
-  store(line.key[entry].high, key.high);
+  store(line.tag[entry], tag);
   store(line.sequence, line.sequence + 1);
 }
 
 bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
   check(key.type() != IdentityType::none, "a none key marks an empty place");
   check(!account.is_none(), "an identity leads to an account");
+  const u64 tag = tag_of(key);
   Place there{};
-  if (find_place(key, there)) return false;
-  u64 at = home(key);
+  if (find_place(tag, there)) return false;
+  u64 at = home(tag);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     Line& line = lines()[at];
     for (u32 i = 0; i < entries_per_line; ++i) {
-      if (!line.key[i].is_none()) continue;
-      write(line, i, key, account);
+      if (line.tag[i] != 0) continue;
+      write(line, i, tag, account);
       ++header_->count;
       return true;
     }
@@ -115,16 +143,16 @@ bool IdentityIndex::insert(IdentityKey key, AccountRef account) {
 }
 
 // Where the key lies; for the writer, whom nothing disturbs.
-bool IdentityIndex::find_place(IdentityKey key, Place& place) const {
-  u64 at = home(key);
+bool IdentityIndex::find_place(u64 tag, Place& place) const {
+  u64 at = home(tag);
   for (u32 probed = 0; probed < lines_probed_max; ++probed, at = next(at)) {
     bool has_room = false;
     for (u32 i = 0; i < entries_per_line; ++i) {
-      if (lines()[at].key[i] == key) {
+      if (lines()[at].tag[i] == tag) {
         place = {at, i};
         return true;
       }
-      has_room = has_room || lines()[at].key[i].is_none();
+      has_room = has_room || lines()[at].tag[i] == 0;
     }
     if (has_room) return false;
   }
@@ -137,9 +165,9 @@ bool IdentityIndex::find_filler(Place gap, Place& filler) const {
     const u64 at = (gap.line + ahead) % header_->line_count;
     bool has_room = false;
     for (u32 i = 0; i < entries_per_line; ++i) {
-      const IdentityKey key = lines()[at].key[i];
-      has_room = has_room || key.is_none();
-      if (key.type() == IdentityType::none || distance(home(key), at) < ahead) continue;
+      const u64 tag = lines()[at].tag[i];
+      has_room = has_room || tag == 0;
+      if (tag >> type_shift == 0 || distance(home(tag), at) < ahead) continue;
       filler = {at, i};
       return true;
     }
@@ -155,7 +183,7 @@ void IdentityIndex::close_gap(Place gap) {
   Place filler{};
   while (find_filler(gap, filler)) {
     const Line& from = lines()[filler.line];
-    write(lines()[gap.line], gap.entry, from.key[filler.entry], from.account[filler.entry]);
+    write(lines()[gap.line], gap.entry, from.tag[filler.entry], from.account[filler.entry]);
     store(header_->moves, header_->moves + 1);
     gap = filler;
   }
@@ -166,7 +194,7 @@ bool IdentityIndex::remove(IdentityKey key) {
   Place place{};
   bool was_there = false;
   // More than once only after a writer was killed between the two halves of a move.
-  while (find_place(key, place)) {
+  while (find_place(tag_of(key), place)) {
     close_gap(place);
     was_there = true;
   }
@@ -181,7 +209,7 @@ u64 IdentityIndex::mend() {
     if ((line.sequence & 1) == 0) continue;
     ++mended;
     for (u32 i = 0; i < entries_per_line; ++i) {
-      if (line.key[i].high == half_written) close_gap({at, i});
+      if (line.tag[i] == half_written) close_gap({at, i});
     }
     if ((line.sequence & 1) != 0) store(line.sequence, line.sequence + 1);
   }
@@ -189,7 +217,7 @@ u64 IdentityIndex::mend() {
     header_->count = 0;
     for (u64 at = 0; at < header_->line_count; ++at) {
       for (u32 i = 0; i < entries_per_line; ++i) {
-        if (!lines()[at].key[i].is_none()) ++header_->count;
+        if (lines()[at].tag[i] != 0) ++header_->count;
       }
     }
   }

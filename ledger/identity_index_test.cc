@@ -26,8 +26,8 @@ struct Index {
   explicit Index(u64 identities_max)
       : space(IdentityIndex::footprint(identities_max)),
         index(IdentityIndex::format(space.get(), identities_max)) {}
-  // Places for entries, three a line.
-  u64 capacity() const { return index.line_count() * 3; }
+  // Places for entries, five a line.
+  u64 capacity() const { return index.line_count() * 5; }
 
   ZeroMemory space;
   IdentityIndex index;
@@ -76,6 +76,26 @@ TEST(IdentityIndexTest, HoldsAllThatItWasMadeFor) {
     }
     for (u64 i = 0; i < identities_max; ++i) ASSERT_EQ(one.index.find(key_of(i)), account_of(i));
   }
+}
+
+// Numbers are told apart exactly: by type, by length, by leading zeros.
+TEST(IdentityIndexTest, EachNumberHasATagOfItsOwn) {
+  std::unordered_map<u64, std::string> seen;
+  for (const IdentityType type : {IdentityType::msisdn, IdentityType::imsi}) {
+    for (std::size_t length = 1; length <= 18; ++length) {
+      const std::string ends[] = {std::string(length, '0'), std::string(length, '9'),
+                                  std::string(length - 1, '0') + '1',
+                                  std::string(length - 1, '9') + '8'};
+      for (const std::string& digits : ends) {
+        const u64 tag = IdentityIndex::tag_of(number_key(type, digits));
+        const auto [at, is_new] = seen.try_emplace(tag, digits);
+        EXPECT_TRUE(is_new) << digits << " and " << at->second;
+        EXPECT_EQ(tag >> 60, static_cast<u64>(type)) << digits;
+      }
+    }
+  }
+  EXPECT_EQ(IdentityIndex::tag_of({}), 0U);
+  EXPECT_EQ(IdentityIndex::tag_of(text_key(IdentityType::sip, "a@b")) >> 60, 3U);
 }
 
 TEST(IdentityIndexTest, AnIdentityIsThereOnce) {
@@ -131,10 +151,10 @@ TEST(IdentityIndexTest, AWriterThatWasKilledHarmsNobody) {
     u8* begin = one.space.get() + 64 * (1 + line);
     begin[60] |= 1;  // killed in the middle of writing one of its entries
     const u64 half_written = 1;
-    IdentityKey lost;
-    u8* entry = begin + 16 * (random() % 3);
+    u64 lost = 0;
+    u8* entry = begin + 8 * (random() % 5);
     std::memcpy(&lost, entry, sizeof lost);
-    std::memcpy(entry + 8, &half_written, 8);
+    std::memcpy(entry, &half_written, 8);
     for (u64 i = 0; i < keys; ++i) {  // ends, and knows the right account or none
       const AccountRef found = one.index.find(key_of(i));
       ASSERT_TRUE(found.is_none() || found == account_of(i));
@@ -143,7 +163,7 @@ TEST(IdentityIndexTest, AWriterThatWasKilledHarmsNobody) {
     ASSERT_EQ(one.index.mend(), 0U);
     for (u64 i = 0; i < keys; ++i) {
       if (one.index.find(key_of(i)).is_none()) {
-        ASSERT_TRUE(key_of(i) == lost) << "only what was being written is gone";
+        ASSERT_EQ(IdentityIndex::tag_of(key_of(i)), lost) << "only what was being written is gone";
         ASSERT_TRUE(one.index.insert(key_of(i), account_of(i)));
       }
     }

@@ -174,10 +174,11 @@ void Update(benchmark::State& state) {
     for (u32 i = 0; i < burst_max; ++i) {
       Shard& shard = *town.shards[group[i]->shard];
       sessions[i] = shard.find_by_hash(group[i]->hash);
-      shard.prefetch_session(sessions[i]);
+      shard.prefetch_session(sessions[i], group[i]->session_id.size());
     }
     for (u32 i = 0; i < burst_max; ++i) {
       Shard& shard = *town.shards[group[i]->shard];
+      shard.prefetch_answer_place(sessions[i]);
       shard.prefetch_bucket(shard.session(sessions[i]).quota.hold_bucket[0]);
     }
     town.burst.begin();

@@ -10,7 +10,7 @@
 //
 // A request goes through it in steps, a burst at a time, so that one memory access hides behind the
 // next: prefetch_slot for all, then find for all (each touches one line that is on its way), then
-// prefetch_session for all, and only then the work.
+// prefetch_session for all, prefetch_answer_place for all, and only then the work.
 #pragma once
 
 #include "base/hash.hh"
@@ -73,7 +73,10 @@ class Shard {
   // prefetching.
   u32 find_session(u32 hash, std::string_view session_id) const;
   u32 find_by_hash(u32 hash) const;
-  void prefetch_session(u32 index) const;
+  // What each request looks at: the head, the first quota, and a Session-Id of so many octets. When
+  // that is there, prefetch_answer_place fetches where the next answer goes.
+  void prefetch_session(u32 index, u64 session_id_bytes) const;
+  void prefetch_answer_place(u32 index) const;
   void prefetch_account(u32 index) const { __builtin_prefetch(&memory_.accounts[index]); }
   void prefetch_bucket(u32 index) const { __builtin_prefetch(&memory_.buckets[index]); }
 

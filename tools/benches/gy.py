@@ -64,12 +64,15 @@ def bench(chosen):
 
 
 def configuration(folder, name):
-    """config/demo.toml with other places and more sessions."""
+    """config/demo.toml with other places and more sessions. An appliance that has run for a while
+    uses its journal's segments again; here as many are made before as the rounds fill, so that
+    none is filled with zeros beside them."""
     text = (ROOT / 'config' / 'demo.toml').read_text()
     tariffs = os.path.relpath(ROOT / 'config' / 'tariffs', folder)
     folder.mkdir(parents=True, exist_ok=True)
     for old, new in (('name = "demo"', f'name = "{name}"'), ('"../run/demo/', '"./'),
-                     ('["tariffs"]', f'["{tariffs}"]')):
+                     ('["tariffs"]', f'["{tariffs}"]'),
+                     ('segments_ahead = 4', 'segments_ahead = 12')):
         if old not in text:
             fail(f'config/demo.toml has no {old}')
         text = text.replace(old, new)
