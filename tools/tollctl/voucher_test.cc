@@ -155,10 +155,10 @@ TEST_F(VoucherTest, ARepeatedKeyGetsTheFirstOutcome) {
 
 TEST_F(VoucherTest, WhatTheLedgerRefusesLeavesItFree) {
   EXPECT_EQ(import("code,amount\nAAAABBBB0001,5.00EUR\n"), "1");
-  appliance_.outcome = ledger::Outcome::amount_overflow;
+  appliance_.outcome.store(ledger::Outcome::amount_overflow);
   EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0001", "anna"}), "amount_overflow");
   EXPECT_EQ(state("AAAABBBB0001"), "free");
-  appliance_.outcome = ledger::Outcome::ok;
+  appliance_.outcome.store(ledger::Outcome::ok);
   EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0001", "anna"}), "ok");
   EXPECT_EQ(balance(), "15.00");
 }
