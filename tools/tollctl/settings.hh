@@ -15,7 +15,8 @@ struct Settings {
 };
 
 // Reads the few keys of the appliance's configuration that tollctl needs, and gives the operator's
-// units their names; relative paths are relative to the file. Returns an empty text, or what is wrong with file, line and column.
+// units their names; relative paths are relative to the file. Returns an empty text, or what is
+// wrong with file, line and column.
 [[nodiscard]] std::string read_config(const std::string& path, Settings& settings);
 
 }  // namespace tollgate::tollctl
