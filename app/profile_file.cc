@@ -19,6 +19,9 @@ struct Word {
   std::string_view text;
   Value value;
 };
+// clang 14 does not find it by itself.
+template <class Value>
+Word(const char*, Value) -> Word<Value>;
 
 using FreeService = Profile::FreeService;
 using FinalUnits = Profile::FinalUnits;

@@ -14,8 +14,7 @@ using diameter::AnswerMscc;
 using diameter::ResultCode;
 using ledger::Outcome;
 
-constexpr i32 money_exponent = -6;  // millionths
-constexpr i64 ms_per_second = 1000;
+constexpr i32 money_exponent = -6;      // millionths
 constexpr u32 currency_code_max = 999;  // ISO 4217 has three digits
 
 // digits * 10^exponent in millionths. False if it does not fit, or is finer than a millionth.
