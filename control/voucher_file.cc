@@ -50,7 +50,8 @@ class Reader {
   }
 
   void complain(u32 column, std::string message) {
-    file_.mistakes.push_back({.line = line_, .column = column, .message = std::move(message)});
+    file_.mistakes.push_back(
+        {.line = std::max<u64>(line_, 1), .column = column, .message = std::move(message)});
   }
 
   bool read_header(std::string_view line) {
