@@ -4,6 +4,7 @@
 #include "app/charge_tile.hh"
 
 #include "base/check.hh"
+#include "rating/price_program.hh"
 
 namespace tollgate::app {
 namespace {
@@ -88,7 +89,10 @@ Shard& ChargeTile::shard(u32 number) {
 }
 
 u32 ChargeTile::poll(const Turn& turn) {
-  tariff_.refresh();
+  if (tariff_.refresh() || !has_polled_) [[unlikely]] {
+    rating::run_price_programs(options_.tariff_mapping);  // of this thread
+    has_polled_ = true;
+  }
   if (!tariff_.is_loaded()) return poll_commands(turn);
   const u32 work = poll_requests(turn);
   return work + poll_commands(turn);

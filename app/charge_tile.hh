@@ -30,6 +30,7 @@
 #include "base/tile.hh"
 #include "base/versioned_blob.hh"
 #include "ledger/journal_writer.hh"
+#include "rating/program.hh"
 
 namespace tollgate::app {
 
@@ -78,6 +79,7 @@ struct ChargeTileOptions {
   std::vector<LinkMemory*> order_links;  // by number of net tile; may be none
   LinkMemory* trace_link = nullptr;      // effects of watched requests; may be none
   const VersionedBlob* tariff = nullptr;
+  rating::Program::Mapping tariff_mapping = rating::Program::Mapping::data;
   const ledger::JournalMemory* journal = nullptr;  // whether it has room
   ledger::UndoMemory* undo = nullptr;
 };
@@ -132,6 +134,7 @@ class ChargeTile {
   LinkConsumer control_;
   std::vector<std::unique_ptr<ledger::Shard>> shards_;  // by number; those of others are empty
   TariffReader tariff_;
+  bool has_polled_ = false;
   u32 item_count_ = 0;
   u32 next_shard_ = 0;
   SessionSweep sweep_;

@@ -145,6 +145,7 @@ void CoreProcess::prepare_charge(u32 number) {
   options.journal_link = link(name, to_text(TileName{TileKind::journal, journal}));
   options.trace_link = link(name, "control");
   options.tariff = memory_.tariff();
+  options.tariff_mapping = map_for_running(config_, *memory_.tariff());
   options.journal = memory_.journal(journal);
   options.undo = memory_.undo(number);
   charges_.push_back(std::make_unique<ChargeTile>(options, memory_.ledger(), clock_.now(),

@@ -97,7 +97,9 @@ rating::Compiled compile_texts(const std::vector<rating::TariffText>& texts,
                                const rating::AvpNames* names) {
   Texts kinds;
   for (const rating::TariffText& text : texts) kinds.add(text);
-  rating::Compiled compiled = rating::compile(kinds.tariffs);
+  std::vector<rating::TariffText> sources = kinds.tariffs;  // and what their prices may name
+  sources.insert(sources.end(), kinds.python.begin(), kinds.python.end());
+  rating::Compiled compiled = rating::compile(sources);
   add_rules(kinds, names, compiled);
   return compiled;
 }

@@ -35,6 +35,8 @@ void put(std::vector<u8>& image, Extent extent, const std::vector<Record>& recor
   std::memcpy(image.data() + extent.offset, records.data(), records.size() * sizeof(Record));
 }
 
+constexpr u64 program_step = 16;
+
 // Slots for `count` records: under half full, so that searches are short and end.
 std::size_t table_size(std::size_t count) {
   return next_power_of_two(2 * count + 1);
@@ -135,6 +137,27 @@ u32 ImageBuilder::add_counter(const Counter& counter) {
   return known->second;
 }
 
+u32 ImageBuilder::add_program(Bytes program) {
+  check(program.size() % program_step == 0, "programs are whole multiples of their alignment");
+  const u64 at = programs_.size();
+  programs_.insert(programs_.end(), program.begin(), program.end());
+  return static_cast<u32>(at / program_step + 1);
+}
+
+// The rules with the distance to their programs.
+std::vector<Rule> ImageBuilder::placed_rules(Extent rules, Extent programs) const {
+  std::vector<Rule> placed = rules_;
+  u64 at = rules.offset;
+  for (Rule& rule : placed) {
+    if (rule.program != 0) {
+      const u64 program = programs.offset + u64{rule.program - 1} * program_step;
+      rule.program = static_cast<u32>(program - at);
+    }
+    at += sizeof rule;
+  }
+  return placed;
+}
+
 u32 ImageBuilder::add_classes(std::span<const u16> classes) {
   std::vector<u16> key(classes.begin(), classes.end());
   const auto [known, is_new] =
@@ -164,6 +187,7 @@ std::vector<u8> ImageBuilder::finish() {
   std::ranges::sort(plans_, {}, &Plan::id);
   const std::vector<Service> services = service_table();
   const std::vector<u8> texts(texts_.begin(), texts_.end());
+  std::vector<Rule> rules = rules_;
   Layout layout;
   ImageHeader header;
   header.magic = image_magic;
@@ -174,7 +198,7 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.buckets, buckets_);
     visit(header.services, services);
     visit(header.rule_slots, slots_);
-    visit(header.rules, rules_);
+    visit(header.rules, rules);
     visit(header.redirects, redirects_);
     visit(header.texts, texts);
     visit(header.zone_maps, zone_maps_);
@@ -188,11 +212,13 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.classes, classes_);
     visit(header.cells, cells_);
     visit(header.counters, counters_);
+    visit(header.programs, programs_);
   };
   each_table([&](Extent& extent, const auto& records) { extent = layout.place(records); });
   header.size_bytes = layout.size();
   if (layout.size() > image_size_max) return {};
 
+  rules = placed_rules(header.rules, header.programs);
   std::vector<u8> image(layout.size());
   each_table([&](const Extent& extent, const auto& records) { put(image, extent, records); });
   header.version = hash64(Bytes(image).subspan(sizeof header));

@@ -23,6 +23,8 @@ class ImageBuilder {
   u32 add_zone_map(std::string_view name, std::span<const std::string> zones,
                    const BuiltZones& built);
   u32 add_timeline(const BuiltTimeline& built);
+  // By this number a rule's `program` names it until the image is finished.
+  u32 add_program(Bytes program);
   u32 add_counter(const Counter& counter);        // the same once only
   u32 add_classes(std::span<const u16> classes);  // the place of the first; the same once only
   u32 add_cells(std::span<const u32> cells);      // the place of the first, with cells_bit
@@ -35,6 +37,7 @@ class ImageBuilder {
 
  private:
   std::vector<Service> service_table() const;
+  std::vector<Rule> placed_rules(Extent rules, Extent programs) const;
 
   std::vector<Plan> plans_;
   std::vector<InitialBucket> buckets_;
@@ -55,6 +58,7 @@ class ImageBuilder {
   std::map<std::vector<u16>, u32> class_places_;
   std::vector<u32> cells_;
   std::vector<Counter> counters_;
+  std::vector<u8> programs_;
   std::map<std::vector<u32>, u32> counter_numbers_;
   std::string texts_;
   std::map<std::string, TextRef, std::less<>> text_refs_;

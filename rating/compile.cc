@@ -37,13 +37,15 @@ void add_folder(const std::string& path, std::vector<TariffText>& texts,
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     const std::string extension = entry.path().extension();
-    if (extension == ".tariff" || extension == ".prefixes") files.push_back(entry.path());
+    if (extension == ".tariff" || extension == ".prefixes" || extension == ".py") {
+      files.push_back(entry.path());
+    }
   }
   if (error) {
     diagnostics.push_back({path, 0, 0, "cannot be listed: " + error.message(), ""});
     return;
   }
-  if (files.empty()) {
+  if (std::ranges::none_of(files, [](const auto& file) { return file.extension() != ".py"; })) {
     diagnostics.push_back(
         {path, 0, 0, "holds no tariff", "the names of tariff files end with .tariff"});
   }
@@ -70,6 +72,7 @@ Compiled compile(std::span<const TariffText> texts) {
       report.add({file, 0, 0}, "is larger than 64 MiB");
       continue;
     }
+    if (texts[file].name.ends_with(".py")) continue;  // rules name what they need of it
     if (is_prefix_file(texts[file].name)) {
       parse_prefixes(texts[file], file, syntax, report);
       continue;

@@ -3,10 +3,11 @@
 
 // compile: tariff files (docs/tariffs.md) to an image, or to a list of everything wrong with them.
 //
-// All files of a tariff are compiled together. If there is one mistake, there is no image: nothing
-// is ever half loaded. Every mistake is told, in the order of files and lines, each with its place,
-// what was found, what was expected, and where it helps a hint. Examples inside the files are
-// calculated with the image that was made; one that does not come out is a mistake as well.
+// All files of a tariff are compiled together, with the Python files (*.py) that their prices name.
+// If there is one mistake, there is no image: nothing is ever half loaded. Every mistake is told,
+// in the order of files and lines, each with its place, what was found, what was expected, and
+// where it helps a hint. Examples inside the files are calculated with the image that was made; one
+// that does not come out is a mistake as well.
 //
 // For tools and the control process: allocates. Any text may be given.
 #pragma once
@@ -47,7 +48,8 @@ struct Compiled {
 
 [[nodiscard]] Compiled compile(std::span<const TariffText> texts);
 
-// Reads FILE, or every *.tariff of FOLDER in the order of their names, and compiles them. What
+// Reads FILE, or every *.tariff, *.prefixes and *.py of FOLDER in the order of their names, and
+// compiles them. What
 // cannot be read is a diagnostic as well.
 [[nodiscard]] Compiled compile_path(const std::string& path);
 

@@ -235,5 +235,19 @@ TEST(CompileTest, ManyRules) {
   }
 }
 
+// What the language does not have is said where it is written.
+TEST(CompileTest, FeesAndProductsAreRefusedByName) {
+  const TariffText text{"a.tariff", "plan p {\n  currency EUR\n  fee 5.00EUR per month\n}\n"};
+  const Compiled fee = compile({&text, 1});
+  ASSERT_FALSE(fee.diagnostics.empty());
+  EXPECT_EQ(fee.diagnostics[0].line, 3u);
+  EXPECT_EQ(fee.diagnostics[0].column, 3u);
+  EXPECT_NE(fee.diagnostics[0].hint.find("no one-time or recurring fees"), std::string::npos);
+  const TariffText other{"b.tariff", "product gold { plan p }\n"};
+  const Compiled product = compile({&other, 1});
+  ASSERT_FALSE(product.diagnostics.empty());
+  EXPECT_NE(product.diagnostics[0].hint.find("no products or packages"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tollgate::rating

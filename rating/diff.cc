@@ -9,7 +9,9 @@
 #include <iterator>
 #include <map>
 
+#include "base/hash.hh"
 #include "rating/price.hh"
+#include "rating/program.hh"
 #include "rating/services.hh"
 
 namespace tollgate::rating {
@@ -20,6 +22,11 @@ std::string show(i64 count, Unit unit) {
 }
 
 std::string price_text(const Rule& rule) {
+  if (rule.program != 0) {
+    const u8* program = reinterpret_cast<const u8*>(&rule) + rule.program;
+    const u32 bytes = reinterpret_cast<const ProgramHeader*>(program)->bytes;
+    return fmt::format("price by a Python function, {:08x}", crc32c({program, bytes}));
+  }
   std::string text = "price";
   for (std::size_t i = 0; i < rule.step_count; ++i) {
     const Step& step = rule.step[i];

@@ -139,6 +139,10 @@ i64& Explainer::counter(u16 number) {
 
 // The blocks of every step that this piece reaches, as price() counts them.
 void Explainer::say_steps(Quantity before, Quantity after) {
+  if (rule_->program != 0) {
+    say("    a Python function says what {} cost in all", show(after, rule_->unit));
+    return;
+  }
   if (rule_->cycle.is_positive()) {
     const i64 rounds = after.count / rule_->cycle.count;
     say("    {} whole round(s) of {} at {}", rounds, show(rule_->cycle, rule_->unit),

@@ -10,7 +10,7 @@
 //
 //   header | plans | initial buckets | services | rule slots | rules | redirects | texts
 //          | zone maps, their index, leaves and names | timelines, their days and edges
-//          | classes | cells | counters
+//          | classes | cells | counters | programs
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
 // by (plan, service context), then its rule by rating group and service identifier: two cache
@@ -44,7 +44,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 3;
+inline constexpr u32 image_layout = 4;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
@@ -88,6 +88,7 @@ struct ImageHeader {
   Extent classes;         // u16: of each zone of a map, as a service tells them apart
   Extent cells;           // u32: index of a rule + 1, or 0
   Extent counters;
+  Extent programs;  // octets: programs of prices (program.hh)
 };
 
 // A bucket that an account is given when it is made.

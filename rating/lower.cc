@@ -53,7 +53,11 @@ class Lowering {
  public:
   Lowering(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
            Report& report)
-      : texts_(texts), builder_(builder), report_(report), world_(syntax, builder, report) {}
+      : texts_(texts),
+        builder_(builder),
+        report_(report),
+        world_(syntax, builder, report),
+        python_(texts, builder, report) {}
 
   void plan(const PlanText& plan);
 
@@ -71,6 +75,7 @@ class Lowering {
   std::map<u32, const NameText*> plan_ids_;
   std::map<u64, Place> plan_contexts_;  // of the plan at hand
   World world_;
+  PythonPrices python_;
   PlanScope scope_;  // of the plan at hand
   // Of the service at hand: rules by shape, group and identifier, shape 0 for the default.
   std::map<std::tuple<u32, u32, u32>, std::vector<ServiceConditions::Variant>> variants_;
@@ -248,9 +253,13 @@ void Lowering::service(const PlanText& plan, const ServiceText& service,
   conditions.describe(made);
   for (const RuleText& each : service.rules) {
     const std::string whole = fmt::format("{}/{}/{}", plan.name.text, name, match_text(each));
-    const RuleScope scope{
-        plan, service, scope_, is_clear ? meters.front() : Meter::volume, texts_[each.at.file].name,
-        whole};
+    const RuleScope scope{plan,
+                          service,
+                          scope_,
+                          python_,
+                          is_clear ? meters.front() : Meter::volume,
+                          texts_[each.at.file].name,
+                          whole};
     const Rule rule = RuleLowering(scope, each, builder_, report_).run();
     for (const PaymentSource& source : rule.sources()) paying.push_back(source.unit);
     add_variants(each, builder_.add_rule(rule));

@@ -63,7 +63,7 @@ void RuleLowering::refuse_charges() {
     report_.add(at, fmt::format("found '{}' in a rule that is {}", statement, is),
                 "nothing is charged here: take one of the two away");
   };
-  if (!text_.price.empty()) refuse(text_.price_at, "price");
+  if (!text_.price.empty() || text_.python) refuse(text_.price_at, "price");
   if (!text_.sources.empty()) refuse(text_.sources.front().at, "pay with");
   if (text_.setup) refuse(text_.setup->at, "setup");
   if (text_.minimum) refuse(text_.minimum->at, "minimum");
@@ -185,7 +185,7 @@ void RuleLowering::lower_sources() {
 void RuleLowering::lower_price() {
   const bool pays_money = std::ranges::any_of(rule_.sources(), &PaymentSource::is_money);
   if (rule_.meter == Meter::money) {
-    if (!text_.price.empty()) {
+    if (!text_.price.empty() || text_.python) {
       report_.add(text_.price_at, "found a price in a rule that measures money",
                   "the service states its price itself");
     }
@@ -193,7 +193,7 @@ void RuleLowering::lower_price() {
     rule_.step[0] = {.start = {}, .block = {1}, .price = {1}, .cost_before = {}};
     return;
   }
-  if (text_.price.empty()) {
+  if (text_.price.empty() && !text_.python) {
     if (!pays_money || !text_.is_whole) return;
     report_.add(text_.at, "found a rule without a price, expected 'price', free or barred",
                 "for example: price 0.01EUR per 1MB");
@@ -203,6 +203,7 @@ void RuleLowering::lower_price() {
     report_.add(text_.price_at, "found a price, but no money in 'pay with'",
                 fmt::format("add 'then {}'", unit_name(rule_.currency)));
   }
+  if (text_.python) return lower_python();
   if (text_.price.size() > steps_max) {
     report_.add(text_.price[steps_max].at,
                 fmt::format("found more than {} steps of a price", steps_max));
@@ -210,6 +211,21 @@ void RuleLowering::lower_price() {
   }
   for (std::size_t i = 0; i < text_.price.size(); ++i) {
     lower_step(text_.price[i], i + 1 == text_.price.size());
+  }
+}
+
+// The one step stands for "there is a price"; what it says is not looked at.
+void RuleLowering::lower_python() {
+  rule_.step_count = 1;
+  rule_.step[0] = {};
+  rule_.program = scope_.python.program_of(*text_.python);
+  if (text_.round) {
+    report_.add(text_.price_at, "found 'round' and a price by a function, which counts no blocks",
+                "the function rounds as it likes, in whole numbers; 'round money' is possible");
+  }
+  if (text_.restart) {
+    report_.add(text_.restart->at, "found 'restart' and a price by a function",
+                "the function can begin anew: event.quantity % 10");
   }
 }
 
@@ -327,7 +343,8 @@ void RuleLowering::lower_factor() {
 }
 
 void RuleLowering::lower_restart() {
-  if (!text_.restart || !is_quantity(*text_.restart, block_max, "a quantity")) return;
+  if (!text_.restart || text_.python || !is_quantity(*text_.restart, block_max, "a quantity"))
+    return;
   if (rule_.step_count == 0) {
     report_.add(text_.restart->at, "found 'restart' without a price");
     return;

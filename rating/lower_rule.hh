@@ -5,6 +5,7 @@
 #pragma once
 
 #include "rating/build.hh"
+#include "rating/lower_python.hh"
 #include "rating/syntax.hh"
 
 namespace tollgate::rating {
@@ -22,6 +23,7 @@ struct RuleScope {
   const PlanText& plan;
   const ServiceText& service;
   const PlanScope& names;
+  PythonPrices& python;
   Meter meter;
   std::string_view file;
   std::string name;  // of the rule, whole
@@ -36,6 +38,7 @@ class RuleLowering {
 
  private:
   void lower_price();
+  void lower_python();
   void lower_step(const SegmentText& segment, bool is_last);
   void lower_sources();
   void lower_source(const SourceText& source);

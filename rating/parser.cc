@@ -34,6 +34,34 @@ bool is_unit_word(std::string_view word) {
   return parse_amount(fmt::format("1{}", word), amount, unit).empty();
 }
 
+// What other systems call so and this language does not have: said, so that nobody looks for how it
+// is spelled. Empty for all other words.
+std::string_view missing_feature(std::string_view word) {
+  struct Missing {
+    std::string_view word;
+    std::string_view hint;
+  };
+  constexpr std::string_view fees =
+      "the language has no one-time or recurring fees; 'setup' is a fee of a session";
+  constexpr std::string_view products =
+      "the language has no products or packages; a plan is what an account has";
+  constexpr std::array all = {
+      Missing{"fee", fees},
+      Missing{"fees", fees},
+      Missing{"recurring", fees},
+      Missing{"product", products},
+      Missing{"package", products},
+      Missing{"bundle", products},
+      Missing{"rollover", "the language has no rollover: an allowance ends when it expires"},
+      Missing{"bonus", "the language has no bonuses; 'restart after' makes each nth free"},
+      Missing{"speed", "the language has no speed after use; 'final restrict' limits a client"},
+  };
+  for (const Missing& one : all) {
+    if (one.word == word) return one.hint;
+  }
+  return {};
+}
+
 constexpr std::size_t shown_max = 40;  // octets of a token that a mistake shows
 
 }  // namespace
@@ -209,8 +237,12 @@ bool Parser::statement(std::span<const Statement> statements, std::string_view w
     list += fmt::format("{}{}", list.empty() ? "" : ", ", candidate.word);
     words.push_back(candidate.word);
   }
+  if (first.kind != Token::Kind::word) {
+    return fail(fmt::format("a statement of {}: {}", what, list), std::string{});
+  }
+  const std::string_view missing = missing_feature(first.text);
   return fail(fmt::format("a statement of {}: {}", what, list),
-              first.kind == Token::Kind::word ? nearest(first.text, words) : std::string{});
+              missing.empty() ? nearest(first.text, words) : std::string(missing));
 }
 
 bool Parser::block(std::span<const Statement> statements, std::string_view what) {

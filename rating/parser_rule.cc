@@ -119,6 +119,11 @@ bool Parser::segment(SegmentText& result) {
 
 bool Parser::price() {
   rule_->price_at = peek().at;
+  if (accept("python")) {
+    PythonText& python = rule_->python.emplace();
+    if (peek().kind != Token::Kind::text) return fail("the name of a Python file in quotes");
+    return name(python.file, "a Python file") && name(python.function, "a function of the file");
+  }
   do {
     SegmentText one;
     if (!segment(one)) return false;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/check.hh"
+#include "rating/price_program.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -33,7 +34,8 @@ struct Curve {
   BlockRounding usage = BlockRounding::up;
   Rounding money = Rounding::up;
   Rounding exchange_rounding = Rounding::up;
-  bool is_plain = true;  // only fee and steps: 64 bits are enough
+  const u8* program = nullptr;  // instead of the steps
+  bool is_plain = true;         // only fee and steps: 64 bits are enough
 
   bool is_exact() const { return usage == BlockRounding::exact; }
 };
@@ -51,9 +53,10 @@ Curve money_curve(const Rule& rule) {
               .usage = rule.usage_rounding,
               .money = rule.money_rounding};
   curve.is_plain = rule.factor == rule.factor_by &&
-                   (curve.minimum | curve.cap | curve.cycle) == 0 && curve.money_step == 1 &&
-                   !curve.is_exact();
+                   (curve.minimum | curve.cap | curve.cycle | rule.program) == 0 &&
+                   curve.money_step == 1 && !curve.is_exact();
   if (rule.usage_counter != 0) std::swap(curve.fee, curve.fee_apart);
+  if (rule.program != 0) curve.program = reinterpret_cast<const u8*>(&rule) + rule.program;
   return curve;
 }
 
@@ -165,7 +168,17 @@ const Step& step_at(const Curve& curve, i64 used) {
   return curve.steps[at];
 }
 
-// F(used). False if it leaves 64 bits.
+thread_local Program::Mapping price_mapping = Program::Mapping::data;
+
+bool evaluate_program(const Curve& curve, i64 used, i64& cost) {
+  const u32 bytes = reinterpret_cast<const ProgramHeader*>(curve.program)->bytes;
+  i64 value = 0;
+  const Program program({curve.program, bytes}, price_mapping);
+  if (run_price(program, used, value) != ProgramOutcome::ok || value < 0) return false;
+  return finish(curve, i128{curve.fee} + value, 1, cost);
+}
+
+// F(used). False if it leaves 64 bits, or a function has no result.
 bool evaluate(const Curve& curve, i64 used, i64& cost) {
   cost = 0;
   if (used == 0) return true;
@@ -175,6 +188,7 @@ bool evaluate(const Curve& curve, i64 used, i64& cost) {
     return !__builtin_mul_overflow(blocks, step.price.count, &cost) &&
            !__builtin_add_overflow(cost, curve.fee + step.cost_before.count, &cost);
   }
+  if (curve.program != nullptr) return evaluate_program(curve, used, cost);
   i128 before = curve.fee;
   if (curve.cycle != 0) {
     before += i128{used / curve.cycle} * curve.cycle_cost;
@@ -312,6 +326,9 @@ Outcome price_piece(const Curve& curve, i64 before, Quantity quantity, i64& cost
   i64 cost_after = 0;
   if (!evaluate(curve, before, cost_before)) return Outcome::cost_overflow;
   if (!evaluate(curve, after, cost_after)) return Outcome::cost_overflow;
+  // Of functions it was tried out where they were loaded; where one falls all the same, more is
+  // free.
+  if (curve.program != nullptr) cost_after = std::max(cost_after, cost_before);
   check(cost_after >= cost_before, "a cost curve never falls");
   cost = cost_after - cost_before;
   return Outcome::ok;
@@ -332,6 +349,22 @@ Outcome price_money(const Rule& rule, const Curve& curve, UsageSoFar so_far, Qua
   return Outcome::ok;
 }
 
+// The largest part of `wanted`, in whole granules, whose F is within the budget, given that
+// F(before) is: by trying.
+i64 search(const Curve& curve, i64 before, i64 budget, const Ask& ask) {
+  const i64 granule = ask.granule.count;
+  i64 low = 0;
+  // Beyond what may be covered: all that is wanted was tried.
+  i64 high = ask.wanted.count / granule + (granule > 1 ? 1 : 0);
+  while (high - low > 1) {
+    const i64 middle = low + (high - low) / 2;
+    i64 cost = 0;
+    const bool fits = evaluate(curve, before + middle * granule, cost) && cost <= budget;
+    (fits ? low : high) = middle;
+  }
+  return low * granule;
+}
+
 Charge afford(const Curve& curve, i64 before, const Ask& ask) {
   Charge charge;
   i64 cost_before = 0;
@@ -342,7 +375,13 @@ Charge afford(const Curve& curve, i64 before, const Ask& ask) {
   if (__builtin_add_overflow(cost_before, available, &budget)) budget = count_max;
   i64 cost_after = 0;
   if (evaluate(curve, before + wanted, cost_after) && cost_after <= budget) {
-    return {{wanted}, {cost_after - cost_before}};
+    return {{wanted}, {std::max(cost_after, cost_before) - cost_before}};
+  }
+  if (curve.program != nullptr) {
+    const Ask within{.wanted = {wanted}, .granule = ask.granule};
+    const i64 part = search(curve, before, budget, within);
+    check(evaluate(curve, before + part, cost_after), "what was tried out has a cost");
+    return {{part}, {std::max(cost_after, cost_before) - cost_before}};
   }
   i64 covered = invert(curve, before, before + wanted, budget) - before;
   if (ask.granule.count > 1) covered -= covered % ask.granule.count;
@@ -394,6 +433,10 @@ std::string_view to_text(Outcome outcome) {
       return "no_price";
   }
   return "unknown";
+}
+
+void run_price_programs(Program::Mapping mapping) {
+  price_mapping = mapping;
 }
 
 Outcome price(const Rule& rule, const PaymentSource& source, UsageSoFar so_far, Quantity quantity,

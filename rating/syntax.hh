@@ -69,6 +69,12 @@ struct SourceText {
   BlockRounding rounding = BlockRounding::up;
 };
 
+// `price python "prices.py" by_tier`
+struct PythonText {
+  NameText file;
+  NameText function;
+};
+
 struct MoneyRoundingText {
   Rounding rounding = Rounding::up;
   std::optional<AmountText> step;
@@ -121,6 +127,7 @@ struct RuleText {
   std::optional<Meter> meter;
   Place meter_at;
   std::vector<SegmentText> price;
+  std::optional<PythonText> python;  // instead of them
   Place price_at;
   std::optional<BlockRounding> round;
   std::optional<MoneyRoundingText> round_money;

@@ -8,6 +8,7 @@
 #include "base/check.hh"
 #include "base/hash.hh"
 #include "rating/image.hh"
+#include "rating/price_program.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -51,6 +52,7 @@ class Checker {
   bool are_steps(std::span<const Step> steps) const;
   bool is_price(const Rule& rule) const;
   bool is_counted(const Rule& rule) const;
+  bool is_program(const Rule& rule) const;
   bool is_rule(const Rule& rule) const;
   bool is_zone_map(const ZoneMap& map) const;
   bool is_timeline(const Timeline& timeline) const;
@@ -70,7 +72,8 @@ ImageFault Checker::extents() const {
                        fits<TextRef>(header_.zone_names) && fits<u64>(header_.zone_keys) &&
                        fits<Timeline>(header_.timelines) && fits<u32>(header_.timeline_days) &&
                        fits<u64>(header_.timeline_edges) && fits<u16>(header_.classes) &&
-                       fits<u32>(header_.cells) && fits<Counter>(header_.counters);
+                       fits<u32>(header_.cells) && fits<Counter>(header_.counters) &&
+                       fits<u8>(header_.programs);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
 }
@@ -248,6 +251,23 @@ bool Checker::is_counted(const Rule& rule) const {
   });
 }
 
+// Its function, `program` octets behind it, is a program of a price.
+bool Checker::is_program(const Rule& rule) const {
+  const u64 rule_at = static_cast<u64>(reinterpret_cast<const u8*>(&rule) - bytes_.data());
+  const u64 end = u64{header_.programs.offset} + header_.programs.count;
+  const u64 begin = rule_at + rule.program;
+  if (begin < header_.programs.offset || begin % alignof(ProgramHeader) != 0) return false;
+  if (begin + sizeof(ProgramHeader) > end) return false;
+  ProgramHeader header;
+  std::memcpy(&header, bytes_.data() + begin, sizeof header);
+  if (header.bytes < sizeof header || begin + header.bytes > end) return false;
+  if ((header.facts_used & ~price_facts) != 0 || header.parameter_count != 0) return false;
+  if (header.input_count > fact_count || header.steps_max > price_steps_max) return false;
+  return rule.step_count == 1 && rule.cycle.is_zero() &&
+         rule.usage_rounding != BlockRounding::exact &&
+         validate_program(bytes_.subspan(begin, header.bytes));
+}
+
 bool Checker::is_zone_map(const ZoneMap& map) const {
   if (map.digits > zone_index_digits_max || !is_text(map.name)) return false;
   if (map.divisor != number_power(number_digits_max - map.digits)) return false;
@@ -326,6 +346,7 @@ bool Checker::is_rule(const Rule& rule) const {
   if (!is_within(rule.money_step.count, 1, price_max)) return false;
   const auto is_good = [&](const PaymentSource& source) { return is_source(rule, source); };
   if (!std::ranges::all_of(rule.sources(), is_good)) return false;
+  if (rule.program != 0 && !is_program(rule)) return false;
   return are_steps(rule.steps()) && is_price(rule) && is_counted(rule) && is_policy(rule);
 }
 
