@@ -113,6 +113,20 @@ Outcome Charger::account_outcome(const ChargeContext& context) const {
   return Outcome::account_unknown;
 }
 
+// The tariff that a session goes on under: the one that it began with, where that tariff says so
+// and is still there.
+const rating::Image& Charger::image_of(const ledger::Shard& shard, u32 session_index) {
+  if (session_index == 0) return *newest_;
+  const Session& session = shard.session(session_index);
+  const u32 kept = session.tariff_version;
+  if (kept == 0 || kept == newest_->tag() || tariffs_ == nullptr) [[likely]]
+    return *newest_;
+  older_ = tariffs_->find(kept);
+  const bool has_plan =
+      older_.is_loaded() && older_.find_plan(shard.account(session.account).plan) != nullptr;
+  return has_plan ? older_ : *newest_;
+}
+
 // The account that a request was sent to, or nobody: it may have been removed on the way, and its
 // place given to another one.
 u32 Charger::account_of(const ledger::Shard& shard, const ChargeRequest& head) {
@@ -164,9 +178,10 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
     } else {
       const u32 account =
           session_index != 0 ? shard.session(session_index).account : account_of(shard, head);
+      newest_ = &image;
       const ChargeContext context{.shard = shard,
                                   .op = op,
-                                  .image = image,
+                                  .image = image_of(shard, session_index),
                                   .policy = policy_,
                                   .account_index = account,
                                   .service_context = head.service_context,
@@ -253,6 +268,7 @@ Outcome Charger::begin_session(const ChargeContext& context, ChargeRequestView r
   session.service_context = request.head().service_context;
   session.origin_host = request.head().origin_host;
   session.numbers = context.numbers;
+  session.tariff_version = context.image.tag_to_keep(context.account().plan);
   ++context.account().open_sessions;
   begin_use(context);
   return Outcome::ok;
@@ -469,6 +485,10 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
   work.found.may_tell_change =
       !tells_other && (context.habits & change_habits) == habit::knows_tariff_change;
   grant(context, work.found, service, work.after, quota, answer);
+  if (&context.image != newest_ && answer.final_action == ledger::FinalAction::redirect) {
+    // Answers are read with the newest tariff: the URL is found there, or the service ends.
+    answer.text = newest_->redirect_number(context.image.redirect(answer.text));
+  }
   if ((answer.flags & ledger::service_flag::has_tariff_change) == 0) return;
   whole.flags |= ledger::answer_flag::has_tariff_change;
   whole.remaining = work.found.until.whole_seconds();

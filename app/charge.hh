@@ -20,6 +20,7 @@
 
 #include "app/charge_context.hh"
 #include "app/quota.hh"
+#include "app/tariff_reader.hh"
 #include "ledger/command.hh"
 
 namespace tollgate::app {
@@ -51,8 +52,9 @@ struct ChargeCounters {
 
 class Charger {
  public:
-  Charger(const ChargePolicy& policy, ChargeCounters& counters)
-      : policy_(policy), counters_(counters) {}
+  // Without `tariffs` every session goes over to the image at hand.
+  Charger(const ChargePolicy& policy, ChargeCounters& counters, const TariffReader* tariffs)
+      : policy_(policy), counters_(counters), tariffs_(tariffs) {}
 
   // Carries the request out and finishes `op` with its answer. `may_move` false: the journal has no
   // room, so only what moves nothing is answered, the rest is too busy.
@@ -78,6 +80,7 @@ class Charger {
  private:
   ledger::Outcome find_repeated(const ledger::Shard& shard, u32 session_index,
                                 const ChargeRequest& request);
+  const rating::Image& image_of(const ledger::Shard& shard, u32 session_index);
   static u32 account_of(const ledger::Shard& shard, const ChargeRequest& head);
   ledger::Outcome account_outcome(const ChargeContext& context) const;
   static void begin_use(const ChargeContext& context);
@@ -121,7 +124,10 @@ class Charger {
 
   const ChargePolicy& policy_;
   ChargeCounters& counters_;
-  AnswerFrame frame_;  // of the request at hand
+  const TariffReader* tariffs_;
+  const rating::Image* newest_ = nullptr;  // of the request at hand
+  rating::Image older_;                    // that its session keeps
+  AnswerFrame frame_;                      // of the request at hand
   std::array<Work, ledger::services_per_request_max> work_;
   ledger::ChargingData data_;  // of the session that ends
   std::array<ledger::ChargingService, ledger::quotas_per_session_max> data_services_;

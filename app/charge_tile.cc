@@ -53,7 +53,7 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       counters_(counters),
       journal_(options.journal_link),
       burst_(*options.undo, memory_.base(), journal_),
-      charger_(options_.policy, counters),
+      charger_(options_.policy, counters, &tariff_),
       orders_(options.order_links),
       commander_(charger_, orders_, counters),
       tariff_(*options.tariff),

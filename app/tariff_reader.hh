@@ -27,6 +27,18 @@ class TariffReader {
   }
 
   const rating::Image& image() const { return image_; }
+  // An earlier version that is still there, by its tag; not loaded: there is none. The last two
+  // are: the slot after them is the next to be written.
+  rating::Image find(u32 tag) const {
+    constexpr u32 kept_max = VersionedBlob::slot_count - 2;
+    for (u32 age = 1; age <= kept_max && age < version_; ++age) {
+      const Bytes bytes = published_.read(version_ - age);
+      if (bytes.empty()) continue;
+      const rating::Image image(rating::tariff_part(bytes));
+      if (image.tag() == tag) return image;
+    }
+    return {};
+  }
   // The normalising rules that were published with it; empty if there are none.
   Bytes rules() const { return rules_; }
   bool is_loaded() const { return image_.is_loaded(); }

@@ -236,7 +236,7 @@ struct alignas(64) Session {
   u64 origin_host = 0;  // hash of the client's Origin-Host
   u16 session_id_bytes = 0;
   u16 reserved1 = 0;
-  u32 tariff_version = 0;
+  u32 tariff_version = 0;  // tag of the tariff that it keeps; 0: whichever is in force
   SessionNumbers numbers;
   std::array<char, session_id_bytes_max> session_id{};
 

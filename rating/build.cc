@@ -192,6 +192,7 @@ std::vector<u8> ImageBuilder::finish() {
   ImageHeader header;
   header.magic = image_magic;
   header.layout = image_layout;
+  for (const Plan& plan : plans_) header.keeping_plans += plan.keeps_sessions;
   // Each table twice: where it lies, then its octets.
   const auto each_table = [&](auto visit) {
     visit(header.plans, plans_);

@@ -174,6 +174,12 @@ void compare_plans(const Image& before, const Image& after, std::vector<Differen
     const std::string was = buckets_text(before, plan);
     const std::string is = buckets_text(after, *known);
     if (was != is) all.push_back({name, "buckets", was, is});
+    const auto sessions = [](const Plan& one) {
+      return one.keeps_sessions != 0 ? "keep" : "change";
+    };
+    if (plan.keeps_sessions != known->keeps_sessions) {
+      all.push_back({name, "sessions", sessions(plan), sessions(*known)});
+    }
   }
   for (const Plan& plan : after.plans()) {
     if (before.find_plan(plan.id) != nullptr) continue;

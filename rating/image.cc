@@ -341,6 +341,22 @@ std::string_view Image::text(TextRef ref) const {
   return as_text(table<u8>(header().texts).subspan(ref.offset, ref.length));
 }
 
+u32 Image::tag_to_keep(u32 plan) const {
+  if (header().keeping_plans == 0) [[likely]]
+    return 0;
+  const Plan* found = find_plan(plan);
+  return found != nullptr && found->keeps_sessions != 0 ? tag() : 0;
+}
+
+u16 Image::redirect_number(std::string_view url) const {
+  u16 number = 0;
+  for (const TextRef ref : table<TextRef>(header().redirects)) {
+    ++number;
+    if (text(ref) == url) return number;
+  }
+  return 0;
+}
+
 std::string_view Image::redirect(u16 number) const {
   const std::span<const TextRef> all = table<TextRef>(header().redirects);
   return number == 0 || number > all.size() ? std::string_view{} : text(all[number - 1]);

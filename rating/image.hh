@@ -88,7 +88,8 @@ struct ImageHeader {
   Extent classes;         // u16: of each zone of a map, as a service tells them apart
   Extent cells;           // u32: index of a rule + 1, or 0
   Extent counters;
-  Extent programs;  // octets: programs of prices (program.hh)
+  Extent programs;        // octets: programs of prices (program.hh)
+  u64 keeping_plans = 0;  // how many of the plans keep sessions
 };
 
 // A bucket that an account is given when it is made.
@@ -103,7 +104,7 @@ struct InitialBucket {
 struct Plan {
   u32 id = 0;
   Unit currency = Unit::none;
-  u16 zero = 0;
+  u16 keeps_sessions = 0;  // a session goes on under the version that it began with
   TextRef name;
   Extent buckets;  // .offset is the index of the first in the image's buckets
 };
@@ -245,6 +246,10 @@ class Image {
 
   bool is_loaded() const { return base_ != nullptr; }
   u64 version() const { return header().version; }
+  // The version in 32 bits, as sessions remember it; never 0.
+  u32 tag() const { return static_cast<u32>(version()) | 1; }
+  // What a session of the plan remembers: tag, or 0 where it goes over to whatever comes.
+  u32 tag_to_keep(u32 plan) const;
 
   // The rule for a request at the moment `at`; sets `rule` only if one is found.
   [[nodiscard]] Found find_rule(const RuleKey& key, Instant at, const Rule*& rule) const;
@@ -281,6 +286,8 @@ class Image {
   std::string_view text(TextRef ref) const;
   // The URL that Rule::redirect means; empty for 0 and for a number of another image.
   std::string_view redirect(u16 number) const;
+  // The number of that URL; 0: this image has none such.
+  u16 redirect_number(std::string_view url) const;
 
  private:
   const ImageHeader& header() const { return *reinterpret_cast<const ImageHeader*>(base_); }

@@ -175,6 +175,7 @@ void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {
   Plan record;
   record.id = plan_id(plan.name.text);
   record.currency = plan.currency;
+  record.keeps_sessions = plan.keeps_sessions ? 1 : 0;
   record.name = builder_.add_text(plan.name.text);
   builder_.add_plan(record, made);
 }

@@ -102,7 +102,7 @@ const std::array<Parser::Statement, 7> Parser::file_statements = {{
     {"band", &Parser::band, false},
     {"timezone", &Parser::timezone, true},
 }};
-const std::array<Parser::Statement, 17> Parser::plan_statements = {{
+const std::array<Parser::Statement, 18> Parser::plan_statements = {{
     {"currency", &Parser::currency, true},
     {"balance", &Parser::balance, false},
     {"allowance", &Parser::allowance, false},
@@ -110,6 +110,7 @@ const std::array<Parser::Statement, 17> Parser::plan_statements = {{
     {"timezone", &Parser::timezone, true},
     {"counter", &Parser::counter, false},
     {"exchange", &Parser::exchange, false},
+    {"sessions", &Parser::sessions, true},
     {"origin", &Parser::origin, true},
     {"destination", &Parser::destination, true},
     {"network", &Parser::network, true},
@@ -391,6 +392,10 @@ bool Parser::plan() {
   made.is_whole = made.is_whole && is_good;
   plan_ = nullptr;
   return is_good;
+}
+
+bool Parser::sessions() {
+  return one_of<bool>({{"keep", true}, {"change", false}}, plan_->keeps_sessions);
 }
 
 bool Parser::currency() {

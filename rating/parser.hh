@@ -35,7 +35,7 @@ class Parser {
     Place at;
   };
   static const std::array<Statement, 7> file_statements;
-  static const std::array<Statement, 17> plan_statements;
+  static const std::array<Statement, 18> plan_statements;
   static const std::array<Statement, 13> service_statements;
   static const std::array<Statement, 17> rule_statements;
   static const std::array<Statement, 12> example_statements;
@@ -122,6 +122,7 @@ class Parser {
   bool network() { return map(NumberRole::network); }
   bool map(NumberRole role);
   bool percent(PercentText& result, std::string_view what);
+  bool sessions();
   bool discount();
   bool tax();
   bool counter();

@@ -180,6 +180,7 @@ struct PlanText {
   std::vector<BucketText> buckets;
   std::vector<CounterText> counters;
   std::vector<ExchangeText> exchanges;
+  bool keeps_sessions = false;
   std::optional<NameText> timezone;
   PolicyText policy;
   TermsText terms;

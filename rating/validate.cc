@@ -80,13 +80,16 @@ ImageFault Checker::extents() const {
 
 bool Checker::plans() const {
   u32 before = 0;
+  u64 keeping = 0;
   for (const Plan& plan : table<Plan>(header_.plans)) {
+    if (plan.keeps_sessions > 1) return false;
+    keeping += plan.keeps_sessions;
     if (plan.id <= before) return false;  // in order, none twice, none zero
     before = plan.id;
     if (!is_money(plan.currency) || !is_text(plan.name)) return false;
     if (u64{plan.buckets.offset} + plan.buckets.count > header_.buckets.count) return false;
   }
-  return true;
+  return keeping == header_.keeping_plans;
 }
 
 bool Checker::buckets() const {
