@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "app/core_process.hh"
+#include "app/launch/aside.hh"
 #include "app/launch/journal_keeper.hh"
 #include "app/launch/snapshot_keeper.hh"
 #include "app/launch/start.hh"
@@ -28,6 +29,7 @@ constexpr auto port_name = "port0";
 constexpr u32 restarts_max = 10;  // of one process within restart_window
 constexpr Duration restart_window = Duration::seconds(60);
 constexpr Duration stop_patience = Duration::seconds(8);
+constexpr int control_niceness = 5;  // where it has to share a processor
 
 int fail(const std::string& why) {
   std::fprintf(stderr, "tollgate: %s\n", why.c_str());
@@ -89,7 +91,8 @@ class Keepers {
   Keepers(const Config& config, Start& start)
       : journal_(config, start.journal(), start.memory()),
         snapshots_(config, start.journal(), start.memory()),
-        thread_([this] {
+        thread_([this, &config] {
+          step_aside(config, 0);
           const Clock clock;
           while (!stop_.load()) {
             journal_.run(clock.now());
@@ -274,6 +277,7 @@ int run_core(const Config& config, u32 core, const std::atomic<bool>& stop) {
 }
 
 int run_control_process(const Config& config, const std::atomic<bool>& stop) {
+  step_aside(config, control_niceness);
   return control::run_control(control_options(config), stop);
 }
 
@@ -294,7 +298,10 @@ int run_single_process(const Config& config, const std::atomic<bool>& stop) {
   }
   std::atomic<bool> side_stop = false;
   auto keepers = std::make_unique<Keepers>(config, start);
-  std::thread control([&] { control::run_control(control_options(config), side_stop); });
+  std::thread control([&] {
+    step_aside(config, control_niceness);
+    control::run_control(control_options(config), side_stop);
+  });
   write_processes(config, {});
   say(fmt::format("{} is up: {} on port {}", config.name, config.identity, config.listen_port));
   // The EAL's own thread is this one: it runs the core with the net tile, others get threads.

@@ -4,14 +4,12 @@
 #include "app/launch/snapshot_keeper.hh"
 
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
 
+#include "app/launch/aside.hh"
 #include "app/topology.hh"
 #include "base/check.hh"
 
@@ -24,14 +22,6 @@ constexpr Duration pause_after_failure = Duration::seconds(60);
 
 void nap(u32 milliseconds) {
   ::usleep(milliseconds * 1000);
-}
-
-// Of the calling thread: any processor, behind everyone who is in a hurry.
-void step_back() {
-  cpu_set_t all;
-  for (u32 cpu = 0; cpu < CPU_SETSIZE; ++cpu) CPU_SET(cpu, &all);
-  (void)::sched_setaffinity(0, sizeof all, &all);
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), low_priority);
 }
 
 }  // namespace
@@ -70,7 +60,7 @@ bool SnapshotKeeper::is_due(Instant now) const {
 }
 
 void SnapshotKeeper::run() {
-  step_back();
+  step_aside(config_, low_priority);
   while (!stop_.load()) {
     clock_.resync();
     if (is_due(clock_.now())) take_one();
