@@ -78,13 +78,13 @@ def play_memif(appliance, record):
     """The core and control are started again beside the living port. With the launcher all of them
     die, and the port: what was under way then is never answered."""
     load = start_load(appliance, record, 60, '--connect-timeout', 8, '--answer-timeout', 8,
-                      *appliance.load_words())
+                      '--no-terminate', *appliance.load_words())
     for kind in ('core', 'control'):
         kill(appliance, kind)
         wait_for_load(appliance, kind)
     kill(appliance, 'launcher')
     load.send_signal(signal.SIGINT)  # it ends when the answers under way are overdue
-    load.wait(40)
+    wait_for_end(load)
     appliance.start()
 
 
@@ -95,8 +95,13 @@ def play_tap(appliance, record):
     kill(appliance, 'launcher')
     appliance.start()
     wait_for_load(appliance, 'launcher')
-    if load.wait(120) != 0:
+    if wait_for_end(load) != 0:
         fail(f'tollload found wrong answers: {record.with_suffix(".log").read_text()}')
+
+
+def wait_for_end(load):
+    wait_for('the end of the load', lambda: load.poll() is not None, timeout_s=120)
+    return load.returncode
 
 
 # -- Killing ---------------------------------------------------------------------------------------
@@ -119,7 +124,7 @@ def kill(appliance, kind):
     print(f'killing {kind}, pid {pids[0]}, after {answered_count(appliance)} answers')
     os.kill(pids[0], signal.SIGKILL)
     if kind == 'launcher':
-        appliance.process.wait(10)
+        wait_for('the death of the launcher', lambda: appliance.process.poll() is not None)
     else:
         wait_for(f'another {kind}', lambda: is_replaced(appliance, kind, pids[0]))
 

@@ -87,7 +87,17 @@ class Core:
 
     def __init__(self, appliance):
         processes = {one['name']: one['pid'] for one in appliance.ask('stats')['processes']}
-        self.pid = processes['core0']
+        self.pid, self.control_pid = processes['core0'], processes['control']
+
+    def wait_for_control(self):
+        """Control writes the charging records of the round before on the generator's processor."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            _, before = cpu_reading(self.control_pid)
+            time.sleep(1)
+            if cpu_reading(self.control_pid)[1] - before < 0.1:
+                return
+        say('control is still busy with what was before')
 
     def stand_still(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -143,6 +153,7 @@ def memif_load(chosen, socket, seconds, pace):
 
 
 def drive_appliance(chosen, appliance, core, seconds, pace):
+    core.wait_for_control()
     core.go_on()
     try:
         result, before, after = drive(
