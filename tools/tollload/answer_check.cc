@@ -22,7 +22,6 @@ using diameter::AvpStep;
 using diameter::load_u32;
 
 constexpr u32 code_success = 2001;
-constexpr u32 code_too_busy = 3004;
 constexpr u32 code_credit_limit_reached = 4012;
 
 // What must be there, as bits.

@@ -15,6 +15,8 @@
 
 namespace tollgate::tollload {
 
+inline constexpr u32 code_too_busy = 3004;  // DIAMETER_TOO_BUSY, RFC 6733 7.1.3
+
 // What is wrong with an answer; in the order in which it is looked for.
 enum class AnswerFault : u8 {
   none,

@@ -215,28 +215,42 @@ u32 Engine::send_burst(Connection& connection, u64 allowed_count) {
   return sent_count;
 }
 
+// A request that was sent again and refused unseen may have been carried out the first time. Only
+// the same request tells: a new one would find its session ended, or report the usage twice.
+bool Engine::must_be_repeated(const Session& session) {
+  return session.has(session_was_resent) && session.has(session_is_answered) &&
+         session.first_result == code_too_busy;
+}
+
 // Sends the next request of a slot; false, and without effect, if there is no room for it.
 bool Engine::send_request(Connection& connection, u32 slot) {
   Session& session = sessions_[slot];
   const bool is_ending = phase_ == Phase::terminating;
-  const RequestType type = script_.next_type(session, is_ending);
+  const bool is_repetition = must_be_repeated(session);
+  const RequestType type = is_repetition ? session.type : script_.next_type(session, is_ending);
   // The room first: a session must not be changed by a request that cannot leave.
   const std::size_t size_bytes = request_template(session.service, type).size_bytes();
   if (transport_->reserve(connection.stream, size_bytes).empty()) {
     connection.is_blocked = true;
     return false;
   }
-  script_.begin(type, session);
   session.planned_ns = pace_.take(now_).ns;
-  session.end_to_end = ++end_to_end_;
-  session.hop_by_hop += 2 * slot_step_;
-  session.clear(session_is_answered | session_was_resent);
+  if (is_repetition) {
+    session.used_carried = 0;  // it goes with this one
+    ++results_->sent_count;
+  } else {
+    script_.begin(type, session);
+    session.end_to_end = ++end_to_end_;
+    session.hop_by_hop += 2 * slot_step_;
+    session.clear(session_was_resent);
+  }
+  session.clear(session_is_answered);
   session.set(session_waits);
-  const bool is_put = put_request(connection, slot, Copy::first);
+  const bool is_put = put_request(connection, slot, is_repetition ? Copy::again : Copy::first);
   check(is_put, "room that was there a moment ago is there");
   ++in_flight_count_;
   ++results_->sent_by_type[static_cast<std::size_t>(type)];
-  if (options_.duplicates_per_mille != 0) plan_duplicate(connection, slot);
+  if (options_.duplicates_per_mille != 0 && !is_repetition) plan_duplicate(connection, slot);
   return true;
 }
 

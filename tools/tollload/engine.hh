@@ -100,6 +100,7 @@ class Engine final : public dataplane::StreamHandler {
   void send_again(Connection& connection);
   enum class Copy : u8 { first, again, duplicate };
   bool put_request(Connection& connection, u32 slot, Copy copy);
+  static bool must_be_repeated(const Session& session);
   void plan_duplicate(Connection& connection, u32 slot);
   void sweep();
 

@@ -19,7 +19,6 @@ using diameter::load_u32;
 using diameter::Take;
 
 constexpr u32 command_mask = 0xffffff;
-constexpr u32 code_too_busy = 3004;
 constexpr u32 bits_of_answer = static_cast<u32>(diameter::Command::credit_control);
 
 // Flags and command of a CCA, whatever its other flags.

@@ -314,6 +314,45 @@ TEST_F(EngineTest, AfterALossTheSameRequestsAreSentAgain) {
   }
 }
 
+// The first copy may have been carried out before the connection broke: until somebody looks at it,
+// the same request comes again.
+TEST_F(EngineTest, WhatWasSentAgainAndRefusedUnseenIsRepeated) {
+  server_.keeps_requests = true;
+  bool is_mute = false;
+  std::map<std::pair<std::string, u32>, u32> refused;  // by session and number
+  server_.alter = [&](const auto& request, auto& answer, auto&) {
+    if (is_mute) return false;
+    const std::pair<std::string, u32> key{as_text(request.session_id), request.number};
+    if (request.header.is_retransmitted() && refused[key] < 3) {
+      ++refused[key];
+      answer.result_code = diameter::ResultCode::too_busy;
+    }
+    return true;
+  };
+  Options options = small_options();
+  options.reconnect = true;
+  begin(options);
+  ASSERT_TRUE(turn_until_phase(Phase::running));
+  is_mute = true;
+  const Instant later = now_ + Duration::milliseconds(5);
+  ASSERT_TRUE(turn_until([&] { return now_ >= later; }));
+  server_.break_connections();
+  is_mute = false;
+  turn_until([] { return false; });
+  const Results& results = engine_->results();
+  EXPECT_TRUE(results.all_right()) << results.failure;
+  EXPECT_EQ(results.sent_count, results.answered_count);
+  EXPECT_GE(refused.size(), 12U);
+  std::map<std::pair<std::string, u32>, u32> copies;
+  for (const SeenRequest& seen : server_.seen) {
+    ++copies[{seen.session_id, seen.number}];
+  }
+  for (const auto& [key, count] : refused) {
+    EXPECT_EQ(count, 3U) << key.first;
+    EXPECT_GE(copies[key], 4U) << key.first;
+  }
+}
+
 TEST_F(EngineTest, NobodyThereIsSaidInTime) {
   server_.refuses_connections = true;
   Options options = small_options();
