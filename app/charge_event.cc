@@ -32,7 +32,8 @@ Outcome event_quantity(const rating::Rule& rule, const ChargeService& service, Q
 Outcome refund_money(const ChargeContext& context, Unit currency, Amount amount) {
   if (!amount.is_positive()) return Outcome::amount_invalid;
   const ledger::Second now = context.op.now_second();
-  for (const u32 purse : purses_of(context).all()) {
+  const Purses purses = purses_of(context);
+  for (const u32 purse : purses.all()) {
     for (u32 at = context.shard.account(purse).first_bucket; at != 0;
          at = context.shard.bucket(at).next) {
       const ledger::Bucket& bucket = context.shard.bucket(at);

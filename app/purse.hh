@@ -21,7 +21,8 @@ struct Purses {
   std::array<u32, 2> account{};
   u32 count = 0;
 
-  std::span<const u32> all() const { return {account.data(), count}; }
+  std::span<const u32> all() const& { return {account.data(), count}; }
+  std::span<const u32> all() && = delete;  // a loop over a temporary's would outlive it
 };
 Purses purses_of(const ChargeContext& context);
 

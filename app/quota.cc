@@ -603,7 +603,8 @@ bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity
 Amount money_left(const ChargeContext& context, Unit currency) {
   Amount sum;
   const Second now = context.op.now_second();
-  for (const u32 purse : purses_of(context).all()) {
+  const Purses purses = purses_of(context);
+  for (const u32 purse : purses.all()) {
     Amount of_purse;
     for (u32 at = context.shard.account(purse).first_bucket; at != 0;
          at = context.shard.bucket(at).next) {
