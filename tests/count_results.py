@@ -12,10 +12,12 @@ the end of a log is kept.
 """
 import json
 import pathlib
+import re
 import sys
 
 PASSED = {'OK', 'EXPECTEDFAIL'}
 LAST_WORDS = 500  # characters
+COMPLAINT = re.compile(r'^SUMMARY: |FAILED: |runtime error: ')
 
 
 def main():
@@ -41,6 +43,9 @@ def main():
 def last_words(test):
     """The end of what a test wrote, as one line: its complaint, or what it did last."""
     text = (test.get('stderr') or '').strip() or (test.get('stdout') or '').strip()
+    complaints = [line for line in text.splitlines() if COMPLAINT.search(line)]
+    if complaints:
+        return complaints[-1].strip()[:LAST_WORDS]
     return ' | '.join(text[-LAST_WORDS:].splitlines()) or 'it wrote nothing'
 
 
