@@ -9,6 +9,7 @@
 // operations that are on disk, and no others, make the state.
 #pragma once
 
+#include <deque>
 #include <functional>
 
 #include "tests/sim/appliance.hh"
@@ -101,7 +102,7 @@ class Judge {
   Model model_;
   std::vector<Question> questions_;
   std::map<std::string, u32> question_of_;  // by key
-  std::vector<ledger::Command> commands_;
+  std::deque<ledger::Command> commands_;  // others keep references to them
   std::map<u64, u32> tag_question_;  // of requests on their way to a charge tile
   std::vector<Operation> operations_;
   std::multimap<u64, std::size_t> by_tag_;
