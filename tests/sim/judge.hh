@@ -102,8 +102,8 @@ class Judge {
   Model model_;
   std::vector<Question> questions_;
   std::map<std::string, u32> question_of_;  // by key
-  std::deque<ledger::Command> commands_;  // others keep references to them
-  std::map<u64, u32> tag_question_;  // of requests on their way to a charge tile
+  std::deque<ledger::Command> commands_;    // others keep references to them
+  std::map<u64, u32> tag_question_;         // of requests on their way to a charge tile
   std::vector<Operation> operations_;
   std::multimap<u64, std::size_t> by_tag_;
   std::map<u32, std::vector<ExpectedAnswer>> released_;
