@@ -322,8 +322,12 @@ void Control::finish() {
     channel_.poll(clock_.now());
     server_.poll(1);
   }
-  while (write_cdrs(clock_.now())) {
-  }
+  // Shorter than the launcher's patience. What is left lies in the journal, for the next start.
+  constexpr Duration last_records_wait = Duration::seconds(4);
+  const Instant records_until = clock_.now() + last_records_wait;
+  bool has_more = true;
+  while (has_more && clock_.now() < records_until) has_more = write_cdrs(clock_.now());
+  if (has_more) spdlog::warn("charging records of what ended last are written at the next start");
   if (journal_is_read_) cdr_task_.checkpoint();
   spdlog::info("control stopped; {} charging records written", cdr_writer_.record_count());
 }
