@@ -60,8 +60,7 @@ def configuration(folder, accounts):
     text = (ROOT / 'config' / 'demo.toml').read_text()
     samples = os.path.relpath(ROOT / 'config', folder)
     for old, new in (('name = "demo"', 'name = "bench-ledger"'), ('"../run/demo/', '"./'),
-                     ('["tariffs"]', f'["{samples}/tariffs"]'),
-                     ('["profiles"]', f'["{samples}/profiles"]')):
+                     ('["tariffs"]', f'["{samples}/tariffs"]')):
         if old not in text:
             fail(f'config/demo.toml has no {old}')
         text = text.replace(old, new)
