@@ -12,6 +12,7 @@
 #include "base/check.hh"
 #include "ledger/audit.hh"
 #include "ledger/journal_reader.hh"
+#include "ledger/patcher.hh"
 #include "ledger/recovery.hh"
 #include "rating/compile.hh"
 #include "rating/normalise_compile.hh"
@@ -374,7 +375,7 @@ void ChargeRig::take_group(Bytes pages) {
   const bool is_exact =
       ledger::for_each_entry(payload, [&](const ledger::EntryHeader& header, Bytes entry) {
         const std::string why =
-            ledger::apply_entry(ledger::LedgerMemory(replica_.data()), header, entry);
+            ledger::Patcher(ledger::LedgerMemory(replica_.data())).apply(header, entry);
         if (!why.empty() && replay_fault_.empty()) replay_fault_ = why;
         note(entry, header);
       });

@@ -10,6 +10,7 @@
 
 #include "base/check.hh"
 #include "ledger/journal_reader.hh"
+#include "ledger/patcher.hh"
 #include "ledger/recovery.hh"
 
 namespace tollgate::ledger {
@@ -69,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const tollgate::u8* data, std::size_t size
           touched_shards |= tollgate::u64{1} << header.shard;
           target.ledger.shard(header.shard).header->sequence = header.sequence - 1;
         }
-        (void)apply_entry(target.ledger, header, entry);
+        (void)Patcher(target.ledger).apply(header, entry);
       });
   tollgate::check(seen <= size, "entries lie in their group");
   tollgate::check(!is_exact || seen == size, "entries fill their group");

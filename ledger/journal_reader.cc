@@ -38,8 +38,9 @@ JournalReader::JournalReader(JournalFolder folder, u32 stream, const JournalPosi
     : folder_(std::move(folder)),
       stream_(stream),
       position_(from),
-      window_(static_cast<u8*>(std::aligned_alloc(page_bytes, window_bytes)), free_window) {
-  static_assert(window_bytes >= group_bytes_max, "a whole group fits the window");
+      window_(static_cast<u8*>(std::aligned_alloc(page_bytes, read_bytes + group_bytes_max)),
+              free_window) {
+  static_assert(read_bytes >= group_bytes_max, "one read is enough for a group");
   check(window_ != nullptr, "memory for the reader's window");
 }
 
@@ -68,17 +69,23 @@ bool JournalReader::open_segment(u64 number) {
   return false;
 }
 
-// Has [offset, offset + bytes) in the window. What was seen before may be old: where a group is not
-// found the caller drops the window. A disk that does not read is a failure, and not the end.
+// Has [offset, offset + bytes) in the window; what is there of it already is kept, and read on
+// behind. What was seen before may be old: where a group is not found the caller drops the window.
+// A disk that does not read is a failure, and not the end.
 bool JournalReader::load(u64 offset, u64 bytes) {
-  if (offset >= window_at_ && offset + bytes <= window_at_ + window_filled_) return true;
+  const u64 window_end = window_at_ + window_filled_;
+  if (offset >= window_at_ && offset + bytes <= window_end) return true;
   if (offset + bytes > folder_.segment_bytes) return false;
-  const ssize_t got = ::pread(fd_, window_.get(), window_bytes, static_cast<off_t>(offset));
+  const u64 kept = offset >= window_at_ && offset < window_end ? window_end - offset : 0;
+  check(kept < group_bytes_max, "only the rest of a group is kept");
+  std::memmove(window_.get(), window_.get() + (kept == 0 ? 0 : offset - window_at_), kept);
+  const ssize_t got =
+      ::pread(fd_, window_.get() + kept, read_bytes, static_cast<off_t>(offset + kept));
   window_at_ = offset;
-  window_filled_ = got > 0 ? static_cast<u64>(got) : 0;
+  window_filled_ = kept + (got > 0 ? static_cast<u64>(got) : 0);
   if (window_filled_ >= bytes) return true;
   error_ = fmt::format("cannot read {} at offset {}: {}",
-                       segment_path(folder_.path, stream_, open_number_), offset,
+                       segment_path(folder_.path, stream_, open_number_), offset + kept,
                        got < 0 ? std::strerror(errno) : "the file ends too early");
   return false;
 }

@@ -61,7 +61,7 @@ class JournalReader {
   ReadOutcome nothing_there();
   [[nodiscard]] std::string find_proof_of_damage(u64 begin);
 
-  static constexpr u64 window_bytes = 1_MiB;
+  static constexpr u64 read_bytes = 1_MiB;
 
   JournalFolder folder_;
   u32 stream_;

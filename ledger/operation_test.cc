@@ -7,6 +7,7 @@
 
 #include "ledger/ledger.hh"
 #include "ledger/ledger_fixture.hh"
+#include "ledger/patcher.hh"
 #include "ledger/recovery.hh"
 
 namespace tollgate::ledger {
@@ -135,7 +136,7 @@ TEST_F(OperationTest, OverlappingChangesOfOneRecordAreUndoneAndRedone) {
     ASSERT_TRUE(own.consumer.next(entry));
     EntryHeader header;
     std::memcpy(&header, entry.data(), sizeof header);
-    ASSERT_EQ(apply_entry(copy.memory, header, entry), "");
+    ASSERT_EQ(Patcher(copy.memory).apply(header, entry), "");
     ASSERT_EQ(std::memcmp(&Shard(copy.memory, 3).session(1), &after, sizeof after), 0) << round;
     own.consumer.release();
   }

@@ -34,11 +34,6 @@ struct RecoveryReport {
   std::vector<std::string> warnings;  // for people: what was passed over, and why
 };
 
-// Puts the words of an entry into their records, and counts the pools up to them. An entry that the
-// shard has had already changes nothing. Returns an empty text, or why the entry cannot be right.
-[[nodiscard]] std::string apply_entry(const LedgerMemory& memory, const EntryHeader& header,
-                                      Bytes entry);
-
 // Where reading starts, and how far the journal must reach: a snapshot knows both. Without one it
 // is the beginning of the journal.
 struct RecoveryStart {
@@ -65,7 +60,8 @@ using RecoveryProgress = std::function<void(const RecoveryStep& step)>;
 
 // Replays the journal into `memory` (empty, or as a snapshot left it). Entries of a shard may lie
 // in several streams, if the number of charge tiles was changed: a stream whose next entry has to
-// wait for those of another one waits. Returns an empty text, or why the journal is refused.
+// wait for those of another one waits. Streams are read and shards written by several threads;
+// `progress` is called on the caller's. Returns an empty text, or why the journal is refused.
 [[nodiscard]] std::string replay_journal(const JournalFolder& folder, const RecoveryStart& start,
                                          const LedgerMemory& memory, RecoveryReport& report,
                                          const RecoveryProgress& progress);

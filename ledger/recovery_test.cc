@@ -399,18 +399,16 @@ TEST_F(RecoveryTest, DamageToTheLastGroupsOfASealedStreamIsNoTornTail) {
 }
 
 // The number of charge tiles was changed: the entries of a shard go on in another stream.
-TEST(RecoveryOfStreamsTest, AShardMayGoOnInAnotherStream) {
-  const TestJournal home(2);
-  const JournalFolder& folder = home.folder;
-  for (u32 stream = 0; stream < 2; ++stream) {
+class RecoveryOfStreamsTest : public ::testing::Test {
+ protected:
+  // A group for each entry of shard 1.
+  void put_stream(u32 stream, const std::vector<u64>& sequences) {
+    const JournalFolder& folder = home_.folder;
     ASSERT_EQ(make_segment(folder, stream, 1), "");
     const int fd = ::open(segment_path(folder.path, stream, 1).c_str(), O_WRONLY | O_CLOEXEC);
     ASSERT_GE(fd, 0);
     u64 hash = 0;
     u64 offset = page_bytes;
-    // Stream 1 has 1, 2 and 5; stream 0 has 3 and 4.
-    const std::vector<u64> sequences =
-        stream == 1 ? std::vector<u64>{1, 2, 5} : std::vector<u64>{3, 4};
     for (u64 i = 0; i < sequences.size(); ++i) {
       std::vector<u8> pages =
           make_group({i + 1, i}, folder.appliance, make_entry(sequences[i], sequences[i]), hash);
@@ -426,15 +424,52 @@ TEST(RecoveryOfStreamsTest, AShardMayGoOnInAnotherStream) {
     }
     ::close(fd);
   }
-  const LedgerFixture into;
-  RecoveryStart start;
-  start.positions.resize(2);
-  RecoveryReport report;
-  EXPECT_EQ(replay_journal(folder, start, into.memory, report, [](const RecoveryStep&) {}), "");
-  EXPECT_EQ(Shard(into.memory, 1).header().sequence, 5U);
-  EXPECT_EQ(report.entry_count, 5U);
-  EXPECT_EQ(report.positions[0].next_sequence, 3U);
-  EXPECT_EQ(report.positions[1].next_sequence, 4U);
+
+  std::string replay() {
+    RecoveryStart start;
+    start.positions.resize(2);
+    return replay_journal(home_.folder, start, into_.memory, report_, [](const RecoveryStep&) {});
+  }
+  u64 sequence() const { return Shard(into_.memory, 1).header().sequence; }
+
+  TestJournal home_{2};
+  LedgerFixture into_;
+  RecoveryReport report_;
+};
+
+TEST_F(RecoveryOfStreamsTest, AShardMayGoOnInAnotherStream) {
+  put_stream(0, {3, 4});
+  put_stream(1, {1, 2, 5});
+  EXPECT_EQ(replay(), "");
+  EXPECT_EQ(sequence(), 5U);
+  EXPECT_EQ(report_.entry_count, 5U);
+  EXPECT_EQ(report_.positions[0].next_sequence, 3U);
+  EXPECT_EQ(report_.positions[1].next_sequence, 4U);
+}
+
+// More groups stand behind the one that waits than are read ahead, and as many before the one that
+// it waits for.
+TEST_F(RecoveryOfStreamsTest, AStreamMayWaitLongerThanItIsReadAhead) {
+  std::vector<u64> first(100, 1);
+  first.push_back(2);
+  std::vector<u64> second;
+  for (u64 i = 3; i <= 100; ++i) second.push_back(i);
+  put_stream(0, second);
+  put_stream(1, first);
+  EXPECT_EQ(replay(), "");
+  EXPECT_EQ(sequence(), 100U);
+}
+
+TEST_F(RecoveryOfStreamsTest, StreamsThatWaitForEachOtherForEverAreRefused) {
+  std::vector<u64> first = {1, 4};
+  std::vector<u64> second = {6, 3};
+  for (u64 i = 0; i < 100; ++i) {
+    first.push_back(8 + i);
+    second.push_back(8 + i);
+  }
+  put_stream(0, first);
+  put_stream(1, second);
+  EXPECT_NE(replay().find("shard 1 jumps from entry 1 to entry"), std::string::npos);
 }
 
 }  // namespace
