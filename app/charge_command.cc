@@ -19,7 +19,7 @@ using ledger::Shard;
 
 // Words of an account from its plan to its credit limit.
 constexpr u32 terms_word = offsetof(Account, plan) / 8;
-constexpr u32 terms_word_count = offsetof(Account, reserved) / 8 - terms_word;
+constexpr u32 terms_word_count = offsetof(Account, products) / 8 - terms_word;
 constexpr u32 identities_word = offsetof(Account, identities) / 8;
 
 bool is_of_session(CommandKind kind) {
@@ -78,6 +78,14 @@ Outcome Commander::dispatch(Shard& shard, Operation& op, const rating::Image& im
       return set_payer(shard, op, command);
     case CommandKind::set_limit:
       return set_limit(shard, op, command);
+    case CommandKind::product_turn:
+      return begin_turn(shard, op, image, command);
+    case CommandKind::product_suspend:
+      return suspend_product(shard, op, command);
+    case CommandKind::product_resume:
+      return resume_product(shard, op, command);
+    case CommandKind::product_end:
+      return end_product(shard, op, command);
     case CommandKind::transfer_receive:
       return receive(shard, op, command);
     case CommandKind::transfer_settle:

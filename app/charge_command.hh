@@ -47,6 +47,15 @@ class Commander {
                             const ledger::Command& command);
   ledger::Outcome set_limit(ledger::Shard& shard, ledger::Operation& op,
                             const ledger::Command& command);
+  // Products (charge_product.cc).
+  ledger::Outcome begin_turn(ledger::Shard& shard, ledger::Operation& op,
+                             const rating::Image& image, const ledger::Command& command);
+  ledger::Outcome suspend_product(ledger::Shard& shard, ledger::Operation& op,
+                                  const ledger::Command& command);
+  ledger::Outcome resume_product(ledger::Shard& shard, ledger::Operation& op,
+                                 const ledger::Command& command);
+  ledger::Outcome end_product(ledger::Shard& shard, ledger::Operation& op,
+                              const ledger::Command& command);
   ledger::Outcome send(ledger::Shard& shard, ledger::Operation& op, const ledger::Command& command);
   ledger::Outcome receive(ledger::Shard& shard, ledger::Operation& op,
                           const ledger::Command& command);

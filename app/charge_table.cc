@@ -141,6 +141,10 @@ ledger::CommandKind command_kind_of(const std::string& verb) {
       {"refund", CommandKind::refund},
       {"payer", CommandKind::set_payer},
       {"allow", CommandKind::set_limit},
+      {"turn", CommandKind::product_turn},
+      {"suspend", CommandKind::product_suspend},
+      {"resume", CommandKind::product_resume},
+      {"end", CommandKind::product_end},
       {"receive", CommandKind::transfer_receive},
       {"settle", CommandKind::transfer_settle},
       {"return", CommandKind::transfer_return},
@@ -542,6 +546,28 @@ std::string ChargeTable::tell_account(const Words& words) {
   return {};
 }
 
+// `NAME [prices NAME]... [fee AMOUNT] [brings BUCKET [rollover AMOUNT]]...`
+void ChargeTable::read_product(const Words& words, std::size_t& at,
+                               ledger::Command& command) const {
+  command.plan = rating::product_id(words.at(at++));
+  std::size_t price_count = 0;
+  while (at < words.size()) {
+    const std::string& word = words[at++];
+    if (word == "prices") {
+      command.products.at(price_count++) = rating::product_id(words.at(at++));
+      continue;
+    }
+    ledger::NewBucket& bucket = command.buckets.at(command.bucket_count++);
+    if (word == "brings") {
+      bucket = read_bucket(words, at);
+      bucket.product = command.plan;
+    } else {
+      bucket.role = word == "fee" ? ledger::BucketRole::fee : ledger::BucketRole::rollover;
+      bucket.amount = amount_of(words.at(at++), bucket.unit);
+    }
+  }
+}
+
 std::string ChargeTable::tell_command(const Words& words) {
   ledger::Command command;
   const std::string& verb = words[0];
@@ -574,7 +600,10 @@ std::string ChargeTable::tell_command(const Words& words) {
     if (words.at(at) != "none") command.other_account = accounts_.at(words.at(at));
     ++at;
   }
-  if (at < words.size() && words[at] != "id") {
+  if (command.kind >= ledger::CommandKind::product_turn &&
+      command.kind <= ledger::CommandKind::product_end) {
+    read_product(words, at, command);
+  } else if (at < words.size() && words[at] != "id") {
     command.buckets[0] = read_bucket(words, at);
     command.bucket_count = 1;
   }

@@ -20,8 +20,9 @@
 // N`, `in N` and `zone NAME` give it numbers. Other lines: top-up, adjust, refund, transfer,
 // remove, set, drop, payer and allow (of members), buckets, audit UNIT, crossed (thresholds), wait
 // TIME, clock TIME (a jump, also back), journal full|ready, restart, show validity|threshold|none.
-// The steps of a transfer between shards: transfer A B 1.00EUR id N, receive, settle, return,
-// forget.
+// Of products: turn A NAME prices NAME fee AMOUNT brings BUCKET rollover AMOUNT; suspend, resume
+// and end A NAME prices NAME. The steps of a transfer between shards: transfer A B 1.00EUR id N,
+// receive, settle, return, forget.
 //
 // `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
 // session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.
@@ -85,6 +86,7 @@ class ChargeTable {
   void read_services(const Words& words, std::size_t at);
   static ledger::SessionNumbers read_numbers(const Words& words, std::size_t& at);
   diameter::RequestMscc& add_mscc();
+  void read_product(const Words& words, std::size_t& at, ledger::Command& command) const;
   ledger::NewBucket read_bucket(const Words& words, std::size_t& at) const;
 
   ChargeRig rig_;

@@ -335,7 +335,8 @@ rating::RuleKey key_of(const ChargeContext& context, const ChargeService& servic
           .origin = context.numbers.origin,
           .destination = context.numbers.destination,
           .network = rating::long_number(context.numbers.network),
-          .zone = context.numbers.zone};
+          .zone = context.numbers.zone,
+          .products = context.account().products};
 }
 
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {

@@ -219,6 +219,7 @@ Json Accounts::describe(const AccountRow& account) {
     told["payer"] = row ? Json(row->name) : Json(payer.id);
   }
   told["buckets"] = describe_buckets(context_.appliance.ledger(), place);
+  if (products_of_) told["products"] = products_of_(account.id);
   told["open_sessions"] = record.open_sessions;
   const rating::Plan* plan = context_.tariffs.find_plan(account.plan);
   told["credit_limit"] =

@@ -28,6 +28,9 @@ class Accounts {
 
   void add_verbs(Verbs& verbs);
 
+  // What an account's products are, for account.show.
+  void tell_products(std::function<Json(u64 account_id)> tell) { products_of_ = std::move(tell); }
+
  private:
   void add(const Json& args, const Reply& reply);
   void show(const Json& args, const Reply& reply);
@@ -51,6 +54,7 @@ class Accounts {
   Context& context_;
   CommandBook& book_;
   Reconcile& reconcile_;
+  std::function<Json(u64 account_id)> products_of_;
 };
 
 struct AccountOrder {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/time.hh"
+#include "ledger/balance.hh"
 
 namespace tollgate::control {
 namespace {
@@ -138,6 +139,11 @@ Json describe_buckets(const ledger::LedgerView& ledger, ledger::AccountRef accou
       return;  // it has the transfer's number where others have their validity
     }
     if (bucket.expires_s != 0) one["expires"] = second_text(bucket.expires_s);
+    if (bucket.valid_from_s == ledger::never_s) {
+      one["suspended"] = true;
+      all.push_back(std::move(one));
+      return;
+    }
     if (bucket.valid_from_s != 0) one["valid_from"] = second_text(bucket.valid_from_s);
     all.push_back(std::move(one));
   });

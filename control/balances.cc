@@ -18,6 +18,10 @@ CommandBook::Order make_order(std::string_view kind, const AccountRow& account, 
     throw Refused(refusal::bad_request,
                   fmt::format("a key has at most {} characters", key_bytes_max));
   }
+  if (key.starts_with(product_key_prefix)) {
+    throw Refused(refusal::bad_request,
+                  fmt::format("keys that begin with {} are those of fees", product_key_prefix));
+  }
   // What the client said, but for its key: a repeated key must come with the same words.
   Json detail = args;
   detail.erase("key");

@@ -12,6 +12,9 @@
 
 namespace tollgate::control {
 
+// What the keys of a product's turns begin with; a client's do not (products.hh).
+inline constexpr std::string_view product_key_prefix = "product/";
+
 // An order for the book as a client's words say it: what it said, but for its key, is the detail,
 // so that a repeated key must come with the same words.
 CommandBook::Order make_order(std::string_view kind, const AccountRow& account, const Json& args);

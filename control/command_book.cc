@@ -57,7 +57,7 @@ void CommandBook::carry_out(Order order, const Finished& finished,
       if (!earlier->is_done) throw Refused(refusal::busy, "this command is under way");
       Json told = parse_json(earlier->answer).value_or(Json::object());
       told["repeated"] = true;
-      finished(told);
+      if (finished) finished(told);
       return;
     }
   }
@@ -196,6 +196,7 @@ void CommandBook::finish(const CommandRow& row, const ledger::CommandAnswer& ans
   // Asked to remove one that is gone: it was removed, and the answer was lost.
   const bool is_gone = is_ok || answer.outcome == ledger::Outcome::account_unknown;
   if (row.kind == "remove" && is_gone) apply_removal(row);
+  if (follower_) follower_(row, answer.outcome);
   transaction.commit();
 }
 

@@ -45,6 +45,11 @@ class CommandBook {
     observer_ = std::move(observer);
   }
 
+  // Called for each command that is over, in the transaction that stores its outcome: what the
+  // database has to follow of it. Set before begin_with_open.
+  using Follower = std::function<void(const CommandRow&, ledger::Outcome)>;
+  void follow(Follower follower) { follower_ = std::move(follower); }
+
   // At start: takes up all that was under way.
   void begin_with_open();
 
@@ -85,6 +90,7 @@ class CommandBook {
   const Quiet& quiet_;
   std::map<u64, Open> open_;  // by key
   std::function<void(const CommandRow&)> observer_;
+  Follower follower_;
   std::function<void(const CommandRow& row)> transfer_sent_;
 };
 

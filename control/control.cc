@@ -15,6 +15,7 @@
 #include "control/cdr_task.hh"
 #include "control/history.hh"
 #include "control/import.hh"
+#include "control/products.hh"
 #include "control/server.hh"
 #include "control/session_orders.hh"
 #include "control/tariff_verbs.hh"
@@ -44,6 +45,7 @@ class Control {
         accounts_(context_, book_, reconcile_),
         balances_(context_, book_),
         vouchers_(context_, book_),
+        products_(context_, book_),
         session_orders_(context_),
         views_(context_),
         history_(context_, journal),
@@ -60,6 +62,8 @@ class Control {
     accounts_.add_verbs(verbs_);
     balances_.add_verbs(verbs_);
     vouchers_.add_verbs(verbs_);
+    products_.add_verbs(verbs_);
+    accounts_.tell_products([this](u64 account_id) { return products_.describe_of(account_id); });
     session_orders_.add_verbs(verbs_);
     book_.set_observer([this](const CommandRow& row) { session_orders_.after_command(row); });
     tariff_version_ = tariff_version();
@@ -76,6 +80,8 @@ class Control {
     mend_index();
     reconcile_.begin_with_pending();
     book_.watch_transfers([this](const CommandRow& row) { transfers_.sent(row); });
+    book_.follow(
+        [this](const CommandRow& row, ledger::Outcome outcome) { products_.follow(row, outcome); });
     book_.begin_with_open();
     transfers_.begin_with_open();
     return server_.listen(context_.options.socket_path);
@@ -138,6 +144,7 @@ class Control {
   Accounts accounts_;
   Balances balances_;
   Vouchers vouchers_;
+  Products products_;
   SessionOrders session_orders_;
   Views views_;
   History history_;
@@ -275,6 +282,7 @@ void Control::turn() {
     quiet_.step(journal_is_read_);
     reconcile_.step();
     book_.step();
+    products_.step(now);
     TariffVersions(context_).step(now);
     transfers_.step();
   }

@@ -161,6 +161,7 @@ void FakeAppliance::carry_out(const ledger::Command& command, LinkProducer& answ
   if (answer.outcome == ledger::Outcome::ok) {
     if (command.kind == ledger::CommandKind::create_account) create(command, answer);
     if (command.kind == ledger::CommandKind::top_up) top_up(command, answer);
+    if (command.kind == ledger::CommandKind::product_turn) begin_turn(command, answer);
     if (command.kind == ledger::CommandKind::transfer) send(command, answer);
     if (command.kind == ledger::CommandKind::transfer_receive) receive(command, answer);
     const bool is_end = command.kind > ledger::CommandKind::transfer_receive &&
@@ -171,7 +172,8 @@ void FakeAppliance::carry_out(const ledger::Command& command, LinkProducer& answ
           ledger::AccountState::free;
     }
     // Creating many is slow with a sync each, and nobody looks for it in this journal.
-    if (command.kind != ledger::CommandKind::create_account) {
+    const bool is_done = answer.outcome == ledger::Outcome::ok;
+    if (is_done && command.kind != ledger::CommandKind::create_account) {
       journal_->write_group(0, {journal_->command_entry(command, answer)});
     }
   }
@@ -229,6 +231,23 @@ void FakeAppliance::top_up(const ledger::Command& command, ledger::CommandAnswer
   shard.buckets[at].put_in.count += wanted.amount.count;
   answer.balance = shard.buckets[at].balance;
   answer.unit = wanted.unit;
+}
+
+// The fee, if one bucket has it; what the turn brings is left out.
+void FakeAppliance::begin_turn(const ledger::Command& command, ledger::CommandAnswer& answer) {
+  const ledger::ShardMemory shard = memory_.shard(command.shard);
+  const ledger::NewBucket& fee = command.buckets[0];
+  if (command.bucket_count == 0 || fee.role != ledger::BucketRole::fee) return;
+  u32 at = shard.accounts[command.account.index()].first_bucket;
+  while (at != 0 && shard.buckets[at].unit != fee.unit) at = shard.buckets[at].next;
+  if (at == 0 || shard.buckets[at].balance < fee.amount) {
+    answer.outcome = ledger::Outcome::credit_limit_reached;
+    return;
+  }
+  shard.buckets[at].balance.count -= fee.amount.count;
+  shard.buckets[at].consumed.count += fee.amount.count;
+  answer.balance = shard.buckets[at].balance;
+  answer.unit = fee.unit;
 }
 
 namespace {

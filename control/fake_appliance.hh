@@ -44,6 +44,7 @@ class FakeAppliance {
   void carry_out(const ledger::Command& command, LinkProducer& answers);
   void create(const ledger::Command& command, ledger::CommandAnswer& answer);
   void top_up(const ledger::Command& command, ledger::CommandAnswer& answer);
+  void begin_turn(const ledger::Command& command, ledger::CommandAnswer& answer);
   // Steps of a transfer between shards.
   void send(const ledger::Command& command, ledger::CommandAnswer& answer);
   void receive(const ledger::Command& command, ledger::CommandAnswer& answer);

@@ -33,6 +33,14 @@ std::string_view command_name(ledger::CommandKind kind) {
       return "set_payer";
     case CommandKind::set_limit:
       return "limit";
+    case CommandKind::product_turn:
+      return "product_turn";
+    case CommandKind::product_suspend:
+      return "product_suspend";
+    case CommandKind::product_resume:
+      return "product_resume";
+    case CommandKind::product_end:
+      return "product_end";
     case CommandKind::transfer_receive:
       return "transfer_received";
     case CommandKind::transfer_settle:

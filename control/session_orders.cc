@@ -125,6 +125,9 @@ void SessionOrders::after_command(const CommandRow& row) {
   } else if (row.kind == "transfer" && detail.contains("to")) {
     order_receiver(detail["to"]);
   }
+  if (row.kind.starts_with("product_")) {
+    order_all(row.account_id, CommandKind::re_auth_session, [](const Session&) { return true; });
+  }
   if (row.kind != "set") return;
   if (detail.contains("state") && detail["state"] != "active") {
     order_all(row.account_id, CommandKind::abort_session, [](const Session&) { return true; });

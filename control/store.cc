@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include "control/subscriptions.hh"
+
 namespace tollgate::control {
 namespace {
 
@@ -168,6 +170,7 @@ void Store::create_schema() {
   Transaction transaction(database_);
   database_.execute(schema);
   database_.execute(schema_vouchers);
+  database_.execute(Subscriptions::schema);
   database_.execute(
       fmt::format("INSERT INTO settings VALUES ('schema_version', '{}')", schema_version));
   transaction.commit();
@@ -180,11 +183,13 @@ bool Store::has_version(std::string_view version) {
 
 void Store::upgrade() {
   const bool is_first_version = has_version("1");
-  if (!is_first_version && !has_version("2")) return;
+  const bool is_before_vouchers = is_first_version || has_version("2");
+  if (!is_before_vouchers && !has_version("3")) return;
   Transaction transaction(database_);
   if (is_first_version) database_.execute(schema_2);
-  database_.execute(schema_vouchers);
-  database_.execute("UPDATE settings SET value = '3' WHERE name = 'schema_version'");
+  if (is_before_vouchers) database_.execute(schema_vouchers);
+  database_.execute(Subscriptions::schema);
+  database_.execute("UPDATE settings SET value = '4' WHERE name = 'schema_version'");
   transaction.commit();
 }
 

@@ -81,7 +81,7 @@ struct ChangeRow {
 
 class Store {
  public:
-  static constexpr i64 schema_version = 3;
+  static constexpr i64 schema_version = 4;
 
   // Opens the database in the file; makes it, or brings one of an older version up to this one, or
   // refuses one that is newer (SqlError).

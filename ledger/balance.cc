@@ -204,11 +204,16 @@ void remove_bucket(Operation& op, Shard& shard, u32 index) {
 }
 
 void extend_bucket(Operation& op, Shard& shard, u32 index, Second expires_s) {
-  Bucket& bucket = shard.bucket(index);
+  const Bucket& bucket = shard.bucket(index);
   const bool is_later = bucket.expires_s != 0 && (expires_s == 0 || bucket.expires_s < expires_s);
-  if (!is_later) return;
+  if (is_later) set_validity(op, shard, index, bucket.valid_from_s, expires_s);
+}
+
+void set_validity(Operation& op, Shard& shard, u32 index, Second valid_from_s, Second expires_s) {
+  Bucket& bucket = shard.bucket(index);
   op.change(bucket, {.pool = Pool::bucket, .index = index, .at_word = 1, .word_count = 3});
   unlink_bucket(op, shard, index);
+  bucket.valid_from_s = valid_from_s;
   bucket.expires_s = expires_s;
   link_bucket(op, shard, index);
 }

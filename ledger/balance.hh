@@ -55,6 +55,11 @@ void open_bucket(Operation& op, Shard& shard, u32 index);
 // place in the order of payment.
 void extend_bucket(Operation& op, Shard& shard, u32 index, Second expires_s);
 
+// The bucket pays from `valid_from_s` to `expires_s` (0: for ever), and takes its new place in the
+// order of payment. One from never_s on pays for nothing.
+inline constexpr Second never_s = UINT32_MAX;
+void set_validity(Operation& op, Shard& shard, u32 index, Second valid_from_s, Second expires_s);
+
 // The two ends of a transfer between shards are buckets that pay for nothing: what has left lies in
 // one of state in_transit, that it came in is known by one of state received (see records.hh). Both
 // carry the number of the transfer where other buckets have their validity.

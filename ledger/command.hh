@@ -37,8 +37,13 @@ enum class CommandKind : u8 {
   transfer_settle = 13,   // account (that sent it), transfer_id: it has arrived
   transfer_return = 14,   // account (that sent it), transfer_id: it was refused, and comes back
   transfer_forget = 15,   // account (that got it), transfer_id: the sender knows
-  re_auth_session = 30,   // session_id, rating_group (-1: all): the client is asked to report
-  abort_session = 31,     // session_id: the client is asked to end it
+  // Of a product; `plan` has its number, `products` those of the prices that go with it.
+  product_turn = 16,     // account, buckets by their role: pays the fee, puts in what it brings
+  product_suspend = 17,  // account: its prices and what it brought do not count until
+  product_resume = 18,   // account: they do again
+  product_end = 19,      // account: they are gone
+  re_auth_session = 30,  // session_id, rating_group (-1: all): the client is asked to report
+  abort_session = 31,    // session_id: the client is asked to end it
 };
 
 namespace command_flag {
@@ -46,12 +51,19 @@ inline constexpr u8 extend = 1;           // top_up: the bucket's validity is ex
 inline constexpr u8 has_valid_until = 2;  // set_account: valid_until_s is meant, even if 0
 }  // namespace command_flag
 
+// What an entry of a product_turn is. All other commands put in.
+enum class BucketRole : u8 {
+  put_in = 0,
+  fee = 1,       // so much money is debited, wherever the account has it
+  rollover = 2,  // of the entry before: so much of what the last turn has left comes along
+};
+
 struct NewBucket {
   Amount amount;
   u32 product = 0;
   Unit unit = Unit::none;
   u8 priority = 0;
-  u8 reserved = 0;
+  BucketRole role = BucketRole::put_in;
   Second expires_s = 0;
   Second valid_from_s = 0;
 };
@@ -81,9 +93,10 @@ struct Command {
   u64 other_account_id = 0;  // so that a place that was given to another since is not taken for it
   std::array<IdentityKey, identities_per_account_max> identities{};
   std::array<NewBucket, initial_buckets_max> buckets{};
+  std::array<u32, products_per_account_max> products{};
   std::array<char, session_id_bytes_max> session_id{};
 };
-static_assert(sizeof(Command) == 72 + 64 + 192 + session_id_bytes_max);
+static_assert(sizeof(Command) == 72 + 64 + 192 + 16 + session_id_bytes_max);
 
 struct CommandAnswer {
   Outcome outcome = Outcome::ok;

@@ -18,6 +18,9 @@ inline constexpr u32 identities_per_account_max = 4;  // they lie inside the acc
 inline constexpr u32 initial_buckets_max = 8;         // of one account-creating command
 inline constexpr u32 buckets_per_account_max = 64;    // bounds the walk of one charge
 
+// Products with prices of their own that an account has at a time: what is left of its two lines.
+inline constexpr u32 products_per_account_max = 4;
+
 inline constexpr u32 holds_per_quota_max = 4;      // buckets that one grant may lean on
 inline constexpr u32 quotas_per_session_max = 64;  // rating groups in one session
 inline constexpr u32 answers_per_session = 2;      // stored answers: the last and the one before

@@ -67,7 +67,8 @@ struct alignas(64) Account {
   i64 credit_limit = 0;      // how far the last money bucket may go below zero, in its unit; >= 0
   u32 payer = 0;             // account of the same shard that pays when this one cannot; 0: none
   Second valid_until_s = 0;  // 0: for ever
-  u64 reserved[2] = {};
+  // The products whose prices count for it (rating/product.hh), in any place; 0: none.
+  std::array<u32, products_per_account_max> products{};
   std::array<IdentityKey, identities_per_account_max> identities{};
 };
 static_assert(sizeof(Account) == 128);
@@ -95,7 +96,7 @@ struct alignas(64) Bucket {
   // journaled
   u32 account = 0;
   u32 next = 0;     // of the same account
-  u32 product = 0;  // what it came from; 0: a top-up
+  u32 product = 0;  // the plan or product that it came from; 0: a top-up
   Unit unit = Unit::none;
   u8 priority = 0;  // lower pays first
   BucketState state = BucketState::free;

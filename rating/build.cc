@@ -74,6 +74,23 @@ void ImageBuilder::add_plan(Plan plan, std::span<const InitialBucket> buckets) {
   plans_.push_back(plan);
 }
 
+void ImageBuilder::add_product(Product product, std::span<const InitialBucket> allowances) {
+  product.allowances = {static_cast<u32>(buckets_.size()), static_cast<u32>(allowances.size())};
+  buckets_.insert(buckets_.end(), allowances.begin(), allowances.end());
+  products_.push_back(product);
+}
+
+Extent ImageBuilder::add_product_numbers(std::span<const u32> numbers) {
+  const Extent extent{static_cast<u32>(product_numbers_.size()), static_cast<u32>(numbers.size())};
+  product_numbers_.insert(product_numbers_.end(), numbers.begin(), numbers.end());
+  return extent;
+}
+
+u32 ImageBuilder::add_product_row(const ProductRow& row) {
+  product_rows_.push_back(row);
+  return static_cast<u32>(product_rows_.size());
+}
+
 void ImageBuilder::add_service(Service service, std::span<const u64> contexts,
                                std::span<const RuleSlot> slots) {
   service.slots_first = static_cast<u32>(slots_.size());
@@ -214,6 +231,9 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.cells, cells_);
     visit(header.counters, counters_);
     visit(header.programs, programs_);
+    visit(header.products, products_);
+    visit(header.product_numbers, product_numbers_);
+    visit(header.product_rows, product_rows_);
   };
   each_table([&](Extent& extent, const auto& records) { extent = layout.place(records); });
   header.size_bytes = layout.size();

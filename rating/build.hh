@@ -19,6 +19,9 @@ class ImageBuilder {
   u16 add_redirect(std::string_view url);  // 0 if there is no room for more
   u32 add_rule(const Rule& rule);          // its index
   void add_plan(Plan plan, std::span<const InitialBucket> buckets);
+  void add_product(Product product, std::span<const InitialBucket> allowances);
+  Extent add_product_numbers(std::span<const u32> numbers);
+  u32 add_product_row(const ProductRow& row);  // its number from 1 on
   // Numbers from 1 on, as Service and Rule name them.
   u32 add_zone_map(std::string_view name, std::span<const std::string> zones,
                    const BuiltZones& built);
@@ -59,6 +62,9 @@ class ImageBuilder {
   std::vector<u32> cells_;
   std::vector<Counter> counters_;
   std::vector<u8> programs_;
+  std::vector<Product> products_;
+  std::vector<u32> product_numbers_;
+  std::vector<ProductRow> product_rows_;
   std::map<std::vector<u32>, u32> counter_numbers_;
   std::string texts_;
   std::map<std::string, TextRef, std::less<>> text_refs_;

@@ -169,8 +169,8 @@ TEST(CompileTest, EveryMistakeIsToldAndNothingIsLoaded) {
       "discount, tax, minimum, cap, limit, steps, restart, grant, threshold, validity, holding, "
       "final (hint: did you mean 'price'?)\n"
       "t:6:35: found '}', expected a block, such as 1MB, 100KiB, 60s or 1event\n"
-      "t:9:1: found 'exmple', expected a statement of a tariff file: language, plan, example, "
-      "zones, calendar, band, timezone (hint: did you mean 'example'?)\n");
+      "t:9:1: found 'exmple', expected a statement of a tariff file: language, plan, product, "
+      "example, zones, calendar, band, timezone (hint: did you mean 'example'?)\n");
   EXPECT_TRUE(compiled.image.empty());
 }
 
@@ -236,18 +236,19 @@ TEST(CompileTest, ManyRules) {
   }
 }
 
-// What the language does not have is said where it is written.
-TEST(CompileTest, FeesAndProductsAreRefusedByName) {
+// What belongs elsewhere, or is not there, is said where it is written.
+TEST(CompileTest, WordsOfOtherSystemsAreRefusedByName) {
   const TariffText text{"a.tariff", "plan p {\n  currency EUR\n  fee 5.00EUR per month\n}\n"};
   const Compiled fee = compile({&text, 1});
   ASSERT_FALSE(fee.diagnostics.empty());
   EXPECT_EQ(fee.diagnostics[0].line, 3u);
   EXPECT_EQ(fee.diagnostics[0].column, 3u);
-  EXPECT_NE(fee.diagnostics[0].hint.find("no one-time or recurring fees"), std::string::npos);
-  const TariffText other{"b.tariff", "product gold { plan p }\n"};
-  const Compiled product = compile({&other, 1});
-  ASSERT_FALSE(product.diagnostics.empty());
-  EXPECT_NE(product.diagnostics[0].hint.find("no products or packages"), std::string::npos);
+  EXPECT_NE(fee.diagnostics[0].hint.find("fees belong to a product"), std::string::npos);
+  const TariffText other{"b.tariff", "package gold { plan p }\n"};
+  const Compiled package = compile({&other, 1});
+  ASSERT_FALSE(package.diagnostics.empty());
+  EXPECT_NE(package.diagnostics[0].hint.find("a product that 'includes' others"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ PriceEvent event_of(const TariffSyntax& syntax, const ExampleText& example) {
   for (const CountedText& counted : example.counted) {
     event.counted.push_back({counted.counter.text, {counted.amount.count}});
   }
+  for (const NameText& product : example.products) event.products.push_back(product.text);
   for (const ExampleText::Use& use : example.use) {
     event.use.push_back({{use.amount.count}, use.amount.unit});
     event.after.emplace_back();
@@ -86,6 +87,11 @@ void verify(const TariffSyntax& syntax, const ExampleText& example, const Image&
   }
   if (!example.expects_cost && !example.covered && !example.verdict) {
     tell("expects nothing", "add: expect cost 0.10EUR, expect free or expect barred");
+    return;
+  }
+  for (const NameText& product : example.products) {
+    if (syntax.find_product(product.text) != nullptr) continue;
+    tell(fmt::format("has '{}', which is no product", product.text));
     return;
   }
   const Explanation result = explain(image, event_of(syntax, example));

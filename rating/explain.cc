@@ -21,9 +21,25 @@ std::string show(Quantity quantity, Unit unit) {
   return to_text(Amount{quantity.count}, unit);
 }
 
+// What an account with these products has of those with prices. What does not fit or is not there
+// is left out, as it could not have been bought.
+ProductSet priced_products(const Image& image, const std::vector<std::string>& names) {
+  ProductSet set{};
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    const Product* product = image.find_product(product_id(name));
+    if (product == nullptr) continue;
+    for (const u32 id : image.numbers(product->prices)) {
+      if (count < set.size()) set[count++] = id;
+    }
+  }
+  return set;
+}
+
 class Explainer {
  public:
-  Explainer(const Image& image, const PriceEvent& event) : image_(image), event_(event) {}
+  Explainer(const Image& image, const PriceEvent& event)
+      : image_(image), event_(event), products_(priced_products(image, event.products)) {}
 
   Explanation run();
 
@@ -51,6 +67,7 @@ class Explainer {
 
   const Image& image_;
   const PriceEvent& event_;
+  const ProductSet products_;
   Match match_;
   const Rule* rule_ = nullptr;
   Instant now_;
@@ -70,7 +87,8 @@ RuleKey Explainer::key_of(u64 context) const {
           .origin = event_.numbers[0],
           .destination = event_.numbers[1],
           .network = event_.numbers[2],
-          .zone = event_.zone.empty() ? 0 : zone_id(text_key(event_.zone))};
+          .zone = event_.zone.empty() ? 0 : zone_id(text_key(event_.zone)),
+          .products = products_};
 }
 
 Found Explainer::find(Instant at) {

@@ -39,8 +39,9 @@ struct PriceEvent {
     std::string counter;
     Amount amount;
   };
-  std::vector<Counted> counted;  // what counters stand at; others at 0
-  std::vector<UnitAmount> have;  // empty: as much money as it takes, and no allowance
+  std::vector<Counted> counted;       // what counters stand at; others at 0
+  std::vector<std::string> products;  // that the account has
+  std::vector<UnitAmount> have;       // empty: as much money as it takes, and no allowance
 };
 
 struct Explanation {

@@ -79,6 +79,8 @@ std::string_view to_text(ImageFault fault) {
       return "bad_timeline";
     case ImageFault::bad_counter:
       return "bad_counter";
+    case ImageFault::bad_product:
+      return "bad_product";
   }
   return "unknown";
 }
@@ -188,6 +190,10 @@ Image::Conditions Image::conditions_of(const Where& where) const {
   const Service& service = *where.service;
   Conditions conditions;
   if (!service.has_conditions()) return conditions;
+  if (service.products != 0) {
+    const ProductRow& row = table<ProductRow>(header().product_rows)[service.products - 1];
+    conditions.cell = product_class(row, where.key.products);
+  }
   for (u32 role = 0; role < number_roles; ++role) {
     u32 number = 0;
     if (service.map[role] != 0) {
@@ -335,6 +341,22 @@ const Plan* Image::find_plan(u32 id) const {
 
 std::span<const InitialBucket> Image::buckets(const Plan& plan) const {
   return table<InitialBucket>(header().buckets).subspan(plan.buckets.offset, plan.buckets.count);
+}
+
+const Product* Image::find_product(u32 id) const {
+  for (const Product& product : products()) {
+    if (product.id == id) return &product;
+  }
+  return nullptr;
+}
+
+std::span<const InitialBucket> Image::allowances(const Product& product) const {
+  return table<InitialBucket>(header().buckets)
+      .subspan(product.allowances.offset, product.allowances.count);
+}
+
+std::span<const u32> Image::numbers(Extent of_product) const {
+  return table<u32>(header().product_numbers).subspan(of_product.offset, of_product.count);
 }
 
 std::string_view Image::text(TextRef ref) const {

@@ -10,7 +10,7 @@
 //
 //   header | plans | initial buckets | services | rule slots | rules | redirects | texts
 //          | zone maps, their index, leaves and names | timelines, their days and edges
-//          | classes | cells | counters | programs
+//          | classes | cells | counters | programs | products, their numbers and rows
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
 // by (plan, service context), then its rule by rating group and service identifier: two cache
@@ -37,6 +37,7 @@
 #include "base/time.hh"
 #include "base/types.hh"
 #include "rating/number.hh"
+#include "rating/product.hh"
 #include "rating/rule.hh"
 #include "rating/timeline.hh"
 #include "rating/zone_map.hh"
@@ -44,7 +45,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 4;
+inline constexpr u32 image_layout = 5;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
@@ -57,12 +58,6 @@ u32 counter_id(std::string_view name);
 // the specification counts: all of its releases and prefixes are one service. Any other text counts
 // as a whole.
 u64 context_key(std::string_view service_context_id);
-
-// A table of the image: `count` records from `offset` on.
-struct Extent {
-  u32 offset = 0;
-  u32 count = 0;
-};
 
 struct ImageHeader {
   u64 magic = 0;
@@ -90,15 +85,19 @@ struct ImageHeader {
   Extent counters;
   Extent programs;        // octets: programs of prices (program.hh)
   u64 keeping_plans = 0;  // how many of the plans keep sessions
+  Extent products;
+  Extent product_numbers;  // u32: what Product's extents hold
+  Extent product_rows;
 };
 
-// A bucket that an account is given when it is made.
+// A bucket that an account is given when it is made, or with a turn of a product.
 struct InitialBucket {
   Unit unit = Unit::none;
   u8 priority = 0;  // lower pays first, as in the ledger
   u8 zero[5] = {};
   Amount amount;
-  Duration lifetime;  // zero: never expires
+  Duration lifetime;  // zero: never expires; of a product: with its turn
+  Amount rollover;    // so much of what the last turn has left comes along
 };
 
 struct Plan {
@@ -140,10 +139,12 @@ struct Service {
   u32 classes_first[number_roles] = {};  // into classes: by zone
   u16 class_count[number_roles] = {1, 1, 1};
   u16 band_count = 1;
+  u32 products = 0;       // row of the products that rules ask for: index + 1, 0: none do
+  u32 product_count = 1;  // how many sets of them there are: a power of two
 
-  bool has_conditions() const { return (map[0] | map[1] | map[2] | timeline) != 0; }
+  bool has_conditions() const { return (map[0] | map[1] | map[2] | timeline | products) != 0; }
   u32 cell_count() const {
-    return u32{class_count[0]} * class_count[1] * class_count[2] * band_count;
+    return product_count * class_count[0] * class_count[1] * class_count[2] * band_count;
   }
 };
 
@@ -182,6 +183,7 @@ enum class ImageFault : u8 {
   bad_zones,
   bad_timeline,
   bad_counter,
+  bad_product,
 };
 std::string_view to_text(ImageFault fault);
 
@@ -216,6 +218,7 @@ struct RuleKey {
   // number's zone where the tariff has one of that name, or, in a service that asks for networks
   // but not for called numbers, of the network's.
   u32 zone = 0;
+  ProductSet products{};  // that the account has, of those with prices
 };
 
 // What find met.
@@ -267,6 +270,10 @@ class Image {
   const Plan* find_plan(u32 id) const;  // nullptr if there is none
   std::span<const Plan> plans() const { return table<Plan>(header().plans); }
   std::span<const InitialBucket> buckets(const Plan& plan) const;
+  std::span<const Product> products() const { return table<Product>(header().products); }
+  const Product* find_product(u32 id) const;  // nullptr if there is none; not for charge cores
+  std::span<const InitialBucket> allowances(const Product& product) const;
+  std::span<const u32> numbers(Extent of_product) const;  // prices, plans, needs, excludes
   std::span<const Service> services() const { return table<Service>(header().services); }
   std::span<const RuleSlot> rule_slots() const { return table<RuleSlot>(header().rule_slots); }
   std::span<const Rule> rules() const { return table<Rule>(header().rules); }

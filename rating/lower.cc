@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "rating/lower_conditions.hh"
+#include "rating/lower_product.hh"
 #include "rating/lower_rule.hh"
 #include "rating/parser.hh"
 #include "rating/services.hh"
@@ -46,6 +47,7 @@ std::string match_text(const RuleText& rule) {
     add(words[role], rule.conditions.zones[role]);
   }
   add("during", rule.conditions.bands);
+  add("with", rule.conditions.products);
   return text;
 }
 
@@ -53,13 +55,15 @@ class Lowering {
  public:
   Lowering(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
            Report& report)
-      : texts_(texts),
+      : syntax_(syntax),
+        texts_(texts),
         builder_(builder),
         report_(report),
         world_(syntax, builder, report),
         python_(texts, builder, report) {}
 
   void plan(const PlanText& plan);
+  void products() { lower_products(syntax_, paying_, world_, builder_, report_); }
 
  private:
   void buckets(const PlanText& plan, const std::vector<Unit>& paying);
@@ -69,12 +73,14 @@ class Lowering {
   void counters(const PlanText& plan);
   void add_variants(const RuleText& rule, u32 index);
 
+  const TariffSyntax& syntax_;
   std::span<const TariffText> texts_;
   ImageBuilder& builder_;
   Report& report_;
   std::map<u32, const NameText*> plan_ids_;
   std::map<u64, Place> plan_contexts_;  // of the plan at hand
   World world_;
+  PayingUnits paying_;
   PythonPrices python_;
   PlanScope scope_;  // of the plan at hand
   // Of the service at hand: rules by shape, group and identifier, shape 0 for the default.
@@ -112,6 +118,7 @@ void Lowering::plan(const PlanText& plan) {
   std::vector<Unit> paying;
   for (const ServiceText& each : plan.services) service(plan, each, paying);
   buckets(plan, paying);
+  paying_[plan.name.text] = std::move(paying);
 }
 
 void Lowering::counters(const PlanText& plan) {
@@ -303,6 +310,7 @@ void lower(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageB
            Report& report) {
   Lowering lowering(syntax, texts, builder, report);
   for (const PlanText& plan : syntax.plans) lowering.plan(plan);
+  lowering.products();
 }
 
 }  // namespace tollgate::rating

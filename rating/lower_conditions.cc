@@ -25,6 +25,7 @@ ServiceConditions::ServiceConditions(World& world, const PlanText& plan, const S
   if (std::ranges::none_of(service.rules, is_any)) return;
   read_zones(plan, service);
   read_bands(plan, service);
+  read_products(plan, service);
   is_broken_ = report.count() != told_before;
 }
 
@@ -78,9 +79,43 @@ void ServiceConditions::read_bands(const PlanText& plan, const ServiceText& serv
   masks_ = bands.masks;
 }
 
+// Each product that a rule asks for is a bit, each set of them a class: a rule `with` two of them
+// fits who has either.
+void ServiceConditions::read_products(const PlanText& plan, const ServiceText& service) {
+  ProductRow row;
+  for (const RuleText& rule : service.rules) {
+    for (const NameText& name : rule.conditions.products) {
+      const ProductText* product = world_.find_product(name);
+      if (product == nullptr) continue;
+      const auto is_plan = [&](const NameText& each) { return each.text == plan.name.text; };
+      if (std::ranges::none_of(product->plans, is_plan)) {
+        report_.add(name.at, fmt::format("found product '{}', which is not for plan '{}'",
+                                         name.text, plan.name.text));
+      }
+      const auto bit = static_cast<u32>(product_bits_.size());
+      if (bit == service_products_max && !product_bits_.contains(name.text)) {
+        report_.add(name.at, fmt::format("found more than {} products in one service", bit));
+        continue;
+      }
+      if (product_bits_.emplace(name.text, bit).second) row.id[bit] = product_id(name.text);
+    }
+  }
+  if (product_bits_.empty()) return;
+  for (const auto& [name, bit] : product_bits_) {
+    for (const NameText& other : world_.find_product({name, {}, false})->excludes) {
+      const auto known = product_bits_.find(other.text);
+      if (known != product_bits_.end()) exclusions_.push_back(1U << bit | 1U << known->second);
+    }
+  }
+  made_.products = builder_.add_product_row(row);
+  made_.product_count = 1U << product_bits_.size();
+}
+
 void ServiceConditions::describe(Service& service) {
   service.timeline = made_.timeline;
   service.band_count = made_.band_count;
+  service.products = made_.products;
+  service.product_count = made_.product_count;
   for (std::size_t role = 0; role < number_roles; ++role) {
     service.map[role] = made_.map[role];
     service.classes_first[role] = made_.classes_first[role];
@@ -108,7 +143,21 @@ ServiceConditions::Fit ServiceConditions::fit_of(const RuleText& rule) const {
       if (((masks_[i] >> bit->second) & 1) != 0) times[i] = true;
     }
   }
+  std::vector<bool>& sets = fit.classes[number_roles + 1];
+  sets.resize(made_.product_count, rule.conditions.products.empty());
+  for (const NameText& name : rule.conditions.products) {
+    const auto bit = product_bits_.find(name.text);
+    if (bit == product_bits_.end()) continue;
+    for (std::size_t set = 0; set < sets.size(); ++set) {
+      if (((set >> bit->second) & 1) != 0) sets[set] = true;
+    }
+  }
   return fit;
+}
+
+// Not if they exclude each other: then it does not matter which of two rules counts.
+bool ServiceConditions::is_possible(u64 products) const {
+  return std::ranges::none_of(exclusions_, [&](u32 pair) { return (products & pair) == pair; });
 }
 
 bool ServiceConditions::is_within(const Fit& inner, const Fit& outer) {
@@ -152,12 +201,12 @@ u32 ServiceConditions::place_of(const std::vector<Variant>& variants) {
     reached_.insert(variants.front().text);
     return variants.front().rule;
   }
-  const u64 cell_count =
-      u64{made_.class_count[0]} * made_.class_count[1] * made_.class_count[2] * made_.band_count;
+  const u64 cell_count = u64{made_.product_count} * made_.class_count[0] * made_.class_count[1] *
+                         made_.class_count[2] * made_.band_count;
   if (cell_count > cells_max) {
     report_.add(variants.front().at,
-                fmt::format("found {} combinations of zones and bands in one service, expected at "
-                            "most {}",
+                fmt::format("found {} combinations of zones, bands and products in one service, "
+                            "expected at most {}",
                             cell_count, cells_max));
     return 0;
   }
@@ -173,12 +222,14 @@ u32 ServiceConditions::place_of(const std::vector<Variant>& variants) {
     for (std::size_t role = number_roles; role-- > 0; rest /= made_.class_count[role]) {
       at[role] = rest % made_.class_count[role];
     }
+    at[number_roles + 1] = rest;
     fitting.clear();
     for (std::size_t i = 0; i < fits.size(); ++i) {
-      const auto& classes = fits[i].classes;
-      if (classes[0][at[0]] && classes[1][at[1]] && classes[2][at[2]] && classes[3][at[3]]) {
-        fitting.push_back(i);
+      bool is_fitting = true;
+      for (std::size_t k = 0; k < dimensions && is_fitting; ++k) {
+        is_fitting = fits[i].classes[k][at[k]];
       }
+      if (is_fitting) fitting.push_back(i);
     }
     if (fitting.empty()) continue;
     std::size_t best = fitting.front();
@@ -186,7 +237,7 @@ u32 ServiceConditions::place_of(const std::vector<Variant>& variants) {
       if (outranks(fits[i], fits[best])) best = i;
     }
     for (const std::size_t i : fitting) {
-      if (i != best && !outranks(fits[best], fits[i])) {
+      if (i != best && !outranks(fits[best], fits[i]) && is_possible(at[number_roles + 1])) {
         tell_ambiguous(variants[best], variants[i]);
       }
     }

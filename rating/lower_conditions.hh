@@ -39,7 +39,7 @@ class ServiceConditions {
   void tell_unreachable();
 
  private:
-  static constexpr std::size_t dimensions = number_roles + 1;  // zones, and time
+  static constexpr std::size_t dimensions = number_roles + 2;  // zones, time, and products
   // Which classes of each dimension a rule fits.
   struct Fit {
     std::array<std::vector<bool>, dimensions> classes;
@@ -47,7 +47,9 @@ class ServiceConditions {
   };
   void read_zones(const PlanText& plan, const ServiceText& service);
   void read_bands(const PlanText& plan, const ServiceText& service);
+  void read_products(const PlanText& plan, const ServiceText& service);
   Fit fit_of(const RuleText& rule) const;
+  bool is_possible(u64 products) const;
   static bool is_within(const Fit& inner, const Fit& outer);
   static bool outranks(const Fit& one, const Fit& other);
   void tell_ambiguous(const Variant& one, const Variant& other);
@@ -61,7 +63,9 @@ class ServiceConditions {
   std::vector<const Band*> bands_;
   std::map<std::string, u32> band_bits_;
   std::vector<u32> masks_ = {0};
-  bool is_broken_ = false;  // conditions were told to be wrong: what they reach is not known
+  std::map<std::string, u32> product_bits_;
+  std::vector<u32> exclusions_;  // sets of two that nobody has
+  bool is_broken_ = false;       // conditions were told to be wrong: what they reach is not known
   std::set<const RuleText*> placed_;
   std::set<const RuleText*> reached_;
   std::set<std::pair<const RuleText*, const RuleText*>> told_;

@@ -177,6 +177,16 @@ const Band* World::find_band(const NameText& name) {
   return nullptr;
 }
 
+const ProductText* World::find_product(const NameText& name) {
+  const ProductText* product = syntax_.find_product(name.text);
+  if (product != nullptr) return product;
+  std::vector<std::string_view> words;
+  for (const ProductText& each : syntax_.products) words.push_back(each.name.text);
+  report_.add(name.at, fmt::format("found '{}', expected a product", name.text),
+              nearest(name.text, words));
+  return nullptr;
+}
+
 const TimeZone* World::find_timezone(const NameText& name) {
   const TimeZone* zone = timezones_.find(name.text);
   if (zone == nullptr) {

@@ -31,10 +31,11 @@ class World {
 
   World(const TariffSyntax& syntax, ImageBuilder& builder, Report& report);
 
-  const Map* find_map(const NameText& name);            // tells if there is none such
-  u32 find_zone(const Map& map, const NameText& name);  // 0: told
-  const Band* find_band(const NameText& name);          // likewise
-  const TimeZone* find_timezone(const NameText& name);  // likewise
+  const Map* find_map(const NameText& name);              // tells if there is none such
+  u32 find_zone(const Map& map, const NameText& name);    // 0: told
+  const Band* find_band(const NameText& name);            // likewise
+  const TimeZone* find_timezone(const NameText& name);    // likewise
+  const ProductText* find_product(const NameText& name);  // likewise
   // The time zone that counts for a plan; UTC if its name was told to be wrong.
   const TimeZone& timezone_of(const PlanText& plan);
   const Bands& bands(const PlanText& plan, const std::vector<const Band*>& bands);

@@ -42,17 +42,17 @@ std::string_view missing_feature(std::string_view word) {
     std::string_view hint;
   };
   constexpr std::string_view fees =
-      "the language has no one-time or recurring fees; 'setup' is a fee of a session";
+      "fees belong to a product: product NAME { plans ...; fee 5.00EUR per month }";
   constexpr std::string_view products =
-      "the language has no products or packages; a plan is what an account has";
+      "a package is a product that 'includes' others, written beside the plans";
   constexpr std::array all = {
       Missing{"fee", fees},
       Missing{"fees", fees},
       Missing{"recurring", fees},
-      Missing{"product", products},
       Missing{"package", products},
       Missing{"bundle", products},
-      Missing{"rollover", "the language has no rollover: an allowance ends when it expires"},
+      Missing{"rollover",
+              "it stands behind the allowance of a product: allowance 5GiB rollover 1GiB"},
       Missing{"bonus", "the language has no bonuses; 'restart after' makes each nth free"},
       Missing{"speed", "the language has no speed after use; 'final restrict' limits a client"},
   };
@@ -93,9 +93,10 @@ std::string nearest(std::string_view word, std::span<const std::string_view> can
   return found.empty() ? std::string{} : fmt::format("did you mean '{}'?", found);
 }
 
-const std::array<Parser::Statement, 7> Parser::file_statements = {{
+const std::array<Parser::Statement, 8> Parser::file_statements = {{
     {"language", &Parser::language, true},
     {"plan", &Parser::plan, false},
+    {"product", &Parser::product, false},
     {"example", &Parser::example, false},
     {"zones", &Parser::zones, false},
     {"calendar", &Parser::calendar, false},
@@ -137,7 +138,7 @@ const std::array<Parser::Statement, 13> Parser::service_statements = {{
     {"holding", &Parser::holding, true},
     {"final", &Parser::final_unit, true},
 }};
-const std::array<Parser::Statement, 12> Parser::example_statements = {{
+const std::array<Parser::Statement, 13> Parser::example_statements = {{
     {"plan", &Parser::example_plan, true},
     {"service", &Parser::example_service, true},
     {"group", &Parser::example_group, true},
@@ -150,6 +151,7 @@ const std::array<Parser::Statement, 12> Parser::example_statements = {{
     {"to", &Parser::example_to, true},
     {"in", &Parser::example_in, true},
     {"counted", &Parser::example_counted, false},
+    {"with", &Parser::example_with, true},
 }};
 
 // tokens
@@ -268,6 +270,8 @@ void Parser::one_statement(std::span<const Statement> statements, std::string_vi
       rule_->is_whole = false;
     } else if (plan_ != nullptr) {
       plan_->is_whole = false;
+    } else if (product_ != nullptr) {
+      product_->is_whole = false;
     }
     recover();
   } else if (!peek().ends_statement() && !tokens_[at_ - 1].is_symbol('}')) {
@@ -420,6 +424,12 @@ bool Parser::bucket(bool is_balance) {
       return fail("an amount of octets, time or events", "money is given with 'balance'");
     }
   }
+  if (!bucket_terms(made)) return false;
+  plan_->buckets.push_back(made);
+  return true;
+}
+
+bool Parser::bucket_terms(BucketText& made) {
   while (!peek().ends_statement()) {
     if (accept("priority")) {
       NumberText priority;
@@ -431,11 +441,13 @@ bool Parser::bucket(bool is_balance) {
       made.priority = static_cast<u8>(priority.value);
     } else if (accept("expires")) {
       if (!duration(made.lifetime.emplace(), "a duration")) return false;
+    } else if (product_ != nullptr && accept("rollover")) {
+      if (!amount(made.rollover.emplace(), "how much of what is left comes along")) return false;
     } else {
-      return fail("priority, expires or the end of the statement");
+      return fail(product_ != nullptr ? "priority, expires, rollover or the end of the statement"
+                                      : "priority, expires or the end of the statement");
     }
   }
-  plan_->buckets.push_back(made);
   return true;
 }
 

@@ -34,11 +34,12 @@ class Parser {
     std::string_view word;
     Place at;
   };
-  static const std::array<Statement, 7> file_statements;
+  static const std::array<Statement, 8> file_statements;
   static const std::array<Statement, 18> plan_statements;
   static const std::array<Statement, 13> service_statements;
   static const std::array<Statement, 17> rule_statements;
-  static const std::array<Statement, 12> example_statements;
+  static const std::array<Statement, 13> example_statements;
+  static const std::array<Statement, 13> product_statements;
 
   static const std::array<Statement, 1> zones_statements;
   static const std::array<Statement, 4> calendar_statements;
@@ -80,6 +81,7 @@ class Parser {
   bool balance() { return bucket(true); }
   bool allowance() { return bucket(false); }
   bool bucket(bool is_balance);
+  bool bucket_terms(BucketText& result);
   bool service();
   bool default_group();
   bool service_meter();
@@ -97,6 +99,7 @@ class Parser {
   bool example_in() { return example_number(NumberRole::network); }
   bool example_number(NumberRole role);
   bool example_counted();
+  bool example_with() { return names(example_->products, "a product"); }
 
   // zones, calendars, bands (parser_time.cc)
   bool timezone();
@@ -134,6 +137,22 @@ class Parser {
   bool steps_by();
   bool restart();
 
+  // products (parser_product.cc)
+  bool product();
+  bool product_plans() { return names(product_->plans, "a plan that may buy it"); }
+  bool product_needs() { return names(product_->needs, "a product that one must have"); }
+  bool product_excludes() { return names(product_->excludes, "a product that one may not have"); }
+  bool product_includes() { return names(product_->includes, "a product that comes with it"); }
+  bool product_allowance();
+  bool product_fee();
+  bool product_day(ProductText::Recurring& result);
+  bool product_prorate();
+  bool product_lasts() { return duration(product_->lasts.emplace(), "how long it lasts"); }
+  bool product_retry();
+  bool product_grace() { return duration(product_->grace.emplace(), "how long it may be unpaid"); }
+  bool product_renews();
+  bool product_repeatable();
+
   // rules (parser_rule.cc)
   bool rule();
   bool rule_match(RuleText& result);
@@ -161,6 +180,7 @@ class Parser {
   ServiceText* service_ = nullptr;
   RuleText* rule_ = nullptr;
   ExampleText* example_ = nullptr;
+  ProductText* product_ = nullptr;
   PolicyText* policy_ = nullptr;
   TermsText* terms_ = nullptr;
   MapsText* maps_ = nullptr;

@@ -57,6 +57,8 @@ bool Parser::rule_conditions(ConditionsText& result) {
       if (!names(zones(NumberRole::network), "a zone of networks")) return false;
     } else if (accept("during")) {
       if (!names(result.bands, "a time band")) return false;
+    } else if (accept("with")) {
+      if (!names(result.products, "a product")) return false;
     } else if (accept("priority")) {
       if (!number(result.priority.emplace(), "a priority, the lowest counts")) return false;
     } else {

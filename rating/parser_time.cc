@@ -95,11 +95,13 @@ bool Parser::names(std::vector<NameText>& result, std::string_view what) {
   return true;
 }
 
-bool Parser::timezone() {
+bool Parser::timezone() {  // of a plan, a product or the file
   NameText zone;
   if (!name(zone, "a time zone in quotes, such as \"Europe/Stockholm\"")) return false;
   if (plan_ != nullptr) {
     plan_->timezone = zone;
+  } else if (product_ != nullptr) {
+    product_->timezone = zone;
   } else {
     syntax_.timezones[zone.at.file] = zone;
   }

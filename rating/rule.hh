@@ -53,6 +53,12 @@ enum class BlockRounding : u8 { down, up, half_up, half_even, exact };
 // What the client does when the last grant is used up.
 enum class FinalAction : u8 { terminate, redirect, restrict_access };
 
+// A table of the image: `count` records from `offset` on.
+struct Extent {
+  u32 offset = 0;
+  u32 count = 0;
+};
+
 // A text of the image: offset into its text area and length, both in octets.
 struct TextRef {
   u32 offset = 0;

@@ -110,6 +110,7 @@ struct BoundText {
 struct ConditionsText {
   std::array<std::vector<NameText>, number_roles> zones;
   std::vector<NameText> bands;
+  std::vector<NameText> products;
   std::optional<NumberText> priority;
 
   bool is_any() const;
@@ -157,6 +158,7 @@ struct BucketText {
   AmountText amount;
   u8 priority = 0;
   std::optional<AmountText> lifetime;
+  std::optional<AmountText> rollover;  // of a product
 };
 
 struct CounterText {
@@ -186,6 +188,28 @@ struct PlanText {
   TermsText terms;
   MapsText maps;
   std::vector<ServiceText> services;
+};
+
+// What is sold beside a plan.
+struct ProductText {
+  struct Recurring {
+    AmountText fee;
+    Period period = Period::month;
+    u8 day = 0;  // as in Product
+  };
+  NameText name;
+  bool is_whole = true;  // as in RuleText
+  std::vector<NameText> plans, needs, excludes, includes;
+  std::optional<AmountText> fee;
+  std::optional<Recurring> recurring;
+  std::optional<MoneyRoundingText> proration;
+  Place proration_at;
+  std::optional<AmountText> lasts, retry, retry_for, grace;
+  bool renews = false;
+  bool is_repeatable = false;
+  Place flags_at;  // of the two
+  std::optional<NameText> timezone;
+  std::vector<BucketText> allowances;
 };
 
 struct PrefixText {
@@ -247,6 +271,7 @@ struct ExampleText {
   Place second_at;
   std::array<std::optional<NameText>, number_roles> numbers;
   std::vector<CountedText> counted;
+  std::vector<NameText> products;
   std::vector<Use> use;
   std::vector<AmountText> have;
   std::vector<AmountText> costs;      // expect cost ...
@@ -257,6 +282,7 @@ struct ExampleText {
 
 struct TariffSyntax {
   std::vector<PlanText> plans;
+  std::vector<ProductText> products;
   std::vector<ExampleText> examples;
   std::vector<ZonesText> zones;
   std::vector<CalendarText> calendars;
@@ -266,10 +292,12 @@ struct TariffSyntax {
   // The time zone's name that counts for a plan: its own, its file's, UTC.
   std::string timezone_of(const PlanText& plan) const;
   const PlanText* find_plan(std::string_view name) const;
+  const ProductText* find_product(std::string_view name) const;
 };
 
 inline bool ConditionsText::is_any() const {
-  return !zones[0].empty() || !zones[1].empty() || !zones[2].empty() || !bands.empty();
+  return !zones[0].empty() || !zones[1].empty() || !zones[2].empty() || !bands.empty() ||
+         !products.empty();
 }
 
 inline std::string TariffSyntax::timezone_of(const PlanText& plan) const {
@@ -281,6 +309,13 @@ inline std::string TariffSyntax::timezone_of(const PlanText& plan) const {
 inline const PlanText* TariffSyntax::find_plan(std::string_view name) const {
   for (const PlanText& plan : plans) {
     if (plan.name.text == name) return &plan;
+  }
+  return nullptr;
+}
+
+inline const ProductText* TariffSyntax::find_product(std::string_view name) const {
+  for (const ProductText& product : products) {
+    if (product.name.text == name) return &product;
   }
   return nullptr;
 }

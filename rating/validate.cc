@@ -34,6 +34,7 @@ class Checker {
   bool zones() const;
   bool timelines() const;
   bool counters() const;
+  bool products() const;
 
  private:
   template <class Record>
@@ -58,6 +59,7 @@ class Checker {
   bool is_timeline(const Timeline& timeline) const;
   bool are_conditions(const Service& service) const;
   bool is_place(const Service& service, u32 place) const;
+  bool is_product(const Product& product) const;
 
   Bytes bytes_;
   ImageHeader header_;
@@ -73,7 +75,8 @@ ImageFault Checker::extents() const {
                        fits<Timeline>(header_.timelines) && fits<u32>(header_.timeline_days) &&
                        fits<u64>(header_.timeline_edges) && fits<u16>(header_.classes) &&
                        fits<u32>(header_.cells) && fits<Counter>(header_.counters) &&
-                       fits<u8>(header_.programs);
+                       fits<u8>(header_.programs) && fits<Product>(header_.products) &&
+                       fits<u32>(header_.product_numbers) && fits<ProductRow>(header_.product_rows);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
 }
@@ -95,7 +98,8 @@ bool Checker::plans() const {
 bool Checker::buckets() const {
   const auto all = table<InitialBucket>(header_.buckets);
   return std::ranges::all_of(all, [](const InitialBucket& bucket) {
-    return bucket.unit != Unit::none && !bucket.amount.is_negative() && bucket.lifetime.ns >= 0;
+    return bucket.unit != Unit::none && !bucket.amount.is_negative() && bucket.lifetime.ns >= 0 &&
+           !bucket.rollover.is_negative();
   });
 }
 
@@ -143,6 +147,17 @@ bool Checker::is_place(const Service& service, u32 place) const {
 
 bool Checker::are_conditions(const Service& service) const {
   u64 cells = service.band_count;
+  if (service.products > header_.product_rows.count) return false;
+  const u32 sets = service.products == 0 ? 1 : 1 << service_products_max;
+  if (!is_power_of_two(service.product_count) || service.product_count > sets) return false;
+  if (service.products != 0) {
+    // A set has a bit for each of the row's numbers, so those without one are none.
+    const ProductRow& row = table<ProductRow>(header_.product_rows)[service.products - 1];
+    for (u32 i = 0; i < service_products_max; ++i) {
+      if (row.id[i] != 0 && service.product_count >> (i + 1) == 0) return false;
+    }
+  }
+  cells *= service.product_count;
   const auto classes = table<u16>(header_.classes);
   for (u32 role = 0; role < number_roles; ++role) {
     const u16 count = service.class_count[role];
@@ -337,6 +352,29 @@ bool Checker::counters() const {
   });
 }
 
+bool Checker::is_product(const Product& product) const {
+  if (product.id == 0 || !is_money(product.currency) || product.period > Period::month)
+    return false;
+  if (product.proration > Rounding::half_even || product.day > Product::last_day) return false;
+  if (product.period == Period::week && product.day > 7) return false;
+  if (product.period == Period::day && product.day != 0) return false;
+  if (!is_within(product.fee.count, 0, price_max)) return false;
+  if (!is_within(product.recurring_fee.count, 0, price_max)) return false;
+  if (!is_within(product.proration_step.count, 1, proration_step_max)) return false;
+  if (!is_text(product.name) || !is_text(product.timezone)) return false;
+  const u64 end = u64{product.allowances.offset} + product.allowances.count;
+  if (end > header_.buckets.count) return false;
+  for (const Extent each : {product.prices, product.plans, product.needs, product.excludes}) {
+    if (u64{each.offset} + each.count > header_.product_numbers.count) return false;
+  }
+  return product.prices.count <= priced_products_max;
+}
+
+bool Checker::products() const {
+  const auto all = table<Product>(header_.products);
+  return std::ranges::all_of(all, [this](const Product& each) { return is_product(each); });
+}
+
 bool Checker::is_rule(const Rule& rule) const {
   if (rule.verdict > Verdict::barred || rule.meter > Meter::money) return false;
   if (rule.usage_rounding > BlockRounding::exact) return false;
@@ -397,6 +435,7 @@ ImageFault validate(Bytes bytes) {
   if (!checker.zones()) return ImageFault::bad_zones;
   if (!checker.timelines()) return ImageFault::bad_timeline;
   if (!checker.counters()) return ImageFault::bad_counter;
+  if (!checker.products()) return ImageFault::bad_product;
   if (!checker.rule_slots()) return ImageFault::bad_rule_slot;
   if (!checker.services()) return ImageFault::bad_service;
   if (!checker.rules()) return ImageFault::bad_rule;

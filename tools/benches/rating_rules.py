@@ -66,11 +66,12 @@ def speed():
 
 
 def mismatches(events):
-    judged, found = 0, 0
-    for seed in range(1, 5):
-        share = events // 4
-        judge, _ = python_oracle.compare(str(ORACLE), max(1, share // EVENTS_A_FUNCTION), share,
-                                         seed)
+    """Some of the events that are made up are for functions that nobody can call: a few more."""
+    judged, found, seed = 0, 0, 0
+    while judged < events:
+        seed += 1
+        share = max(EVENTS_A_FUNCTION, min(events // 4, events - judged))
+        judge, _ = python_oracle.compare(str(ORACLE), share // EVENTS_A_FUNCTION, share, seed)
         judged += judge.events
         found += len(judge.mismatches)
     return {'python_events': judged, 'python_mismatches': found}

@@ -139,6 +139,24 @@ void add_vouchers(Builder& build, CommandLine& line) {
   build.verb(noun, "list", "voucher.list", "all batches");
 }
 
+void add_products(Builder& build) {
+  CLI::App* noun = build.noun("product", "what is sold beside a plan");
+  CLI::App* list = build.verb(noun, "list", "product.list", "what is sold, or what an account has");
+  build.text(list, "IDENTITY|ACCOUNT", "who", "only of this account");
+  CLI::App* buy = build.verb(noun, "buy", "product.buy", "for an account; takes its fee");
+  CLI::App* suspend =
+      build.verb(noun, "suspend", "product.suspend", "no prices, no allowances, no fees until");
+  CLI::App* resume = build.verb(noun, "resume", "product.resume", "it is resumed");
+  CLI::App* end = build.verb(noun, "end", "product.end", "for good");
+  for (CLI::App* verb : {buy, suspend, resume, end}) {
+    build.text(verb, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
+    build.text(verb, "PRODUCT", "product", "of the tariff")->required();
+    build.text(verb, "--key", "key", "with a key the command may be repeated: it is done once");
+  }
+  build.text(buy, "--at", "at", "not now, but then: 2026-12-24T00:00:00+01:00");
+  build.flag(end, "--with-turn", "with_turn", "not now, but when its present turn ends");
+}
+
 void add_tariff(Builder& build, CommandLine& line) {
   CLI::App* noun = build.noun("tariff", "prices");
   CLI::App* check = build.verb(noun, "check", "tariff.check",
@@ -231,6 +249,7 @@ Parsed parse_command_line(const std::vector<std::string>& words) {
   add_account(build, line);
   add_balances(build, app);
   add_vouchers(build, line);
+  add_products(build);
   add_tariff(build, line);
   add_looking(build, app, line);
   add_trace(build, line);

@@ -145,6 +145,51 @@ std::string balance_text(const Json& answer) {
   return text + "\n";
 }
 
+namespace {
+
+std::string subscription_line(const Json& row) {
+  std::string text = fmt::format("  {:<20} {:<10}", member(row, "product"), member(row, "state"));
+  if (row.contains("reason")) text += fmt::format(" ({})", member(row, "reason"));
+  text += fmt::format(" since {}, {} turns", member(row, "begins"), member(row, "turns"));
+  for (const char* name : {"turn_ends", "ends", "unpaid_since"}) {
+    if (row.contains(name) && !row[name].is_null()) {
+      text += fmt::format(", {} {}", name, member(row, name));
+    }
+  }
+  return text + "\n";
+}
+
+std::string sold_line(const Json& product) {
+  std::string text = fmt::format("{:<20}", member(product, "product"));
+  if (!product["fee"].is_null()) text += fmt::format(" {} once", member(product, "fee"));
+  if (!product["recurring_fee"].is_null()) {
+    text += fmt::format(" {} per {}", member(product, "recurring_fee"), member(product, "per"));
+  }
+  for (const Json& one : product["allowances"]) text += " + " + plain(one);
+  text += " for";
+  for (const Json& plan : product["plans"]) text += " " + plain(plan);
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string products_text(const Json& list) {
+  const bool is_of_account = list.contains("account");
+  std::string text;
+  if (is_of_account) text = member(list, "account") + ":\n";
+  for (const Json& one : list["products"]) {
+    text += is_of_account ? subscription_line(one) : sold_line(one);
+  }
+  return text;
+}
+
+std::string product_text(const Json& answer) {
+  std::string text = balance_text(answer);
+  if (!answer.contains("products")) return text;
+  for (const Json& one : answer["products"]) text += subscription_line(one);
+  return text;
+}
+
 std::string sessions_text(const Json& list) {
   std::string text;
   for (const Json& session : list["sessions"]) {

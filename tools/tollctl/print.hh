@@ -18,6 +18,8 @@ std::string account_rows(const Json& accounts);  // a line each
 std::string voucher_text(const Json& voucher);
 std::string voucher_batches_text(const Json& told);
 std::string balance_text(const Json& answer);
+std::string products_text(const Json& list);
+std::string product_text(const Json& answer);
 std::string sessions_text(const Json& list);
 std::string session_text(const Json& session);
 std::string peers_text(const Json& list);  // a line a connection
