@@ -485,8 +485,8 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
   work.found.may_tell_change =
       !tells_other && (context.habits & change_habits) == habit::knows_tariff_change;
   grant(context, work.found, service, work.after, quota, answer);
-  if (&context.image != newest_ && answer.final_action == ledger::FinalAction::redirect) {
-    // Answers are read with the newest tariff: the URL is found there, or the service ends.
+  if (&context.image != newest_ && has_text(answer.final_action)) {
+    // Answers are read with the newest tariff: the text is found there, or the service ends.
     answer.text = newest_->redirect_number(context.image.redirect(answer.text));
   }
   if ((answer.flags & ledger::service_flag::has_tariff_change) == 0) return;

@@ -37,6 +37,33 @@ u32 find_top_up_bucket(const Shard& shard, u32 account, const Command& command,
   return 0;
 }
 
+// What comes on top of a top-up, each into the bucket of just these terms. The sum of all is looked
+// at, since they and the top-up may go into one.
+Outcome bonus_outcome(const Shard& shard, u32 account, const Command& command,
+                      std::span<const NewBucket> bonuses) {
+  if (bonuses.empty()) return Outcome::ok;
+  for (const NewBucket& bonus : bonuses) {
+    if (!bonus.amount.is_positive() || bonus.unit == Unit::none) return Outcome::amount_invalid;
+    Amount sum;
+    for (u32 i = 0; i < command.bucket_count; ++i) {
+      const NewBucket& other = command.buckets[i];
+      if (other.unit == bonus.unit && !add(sum, other.amount, sum)) return Outcome::amount_overflow;
+    }
+    const u32 bucket = find_bucket(shard, account, terms_of(bonus));
+    if (!fits(shard, bucket, sum)) return Outcome::amount_overflow;
+  }
+  // One more for the top-up itself; too_busy is told although some may find a bucket.
+  return has_room(shard, account, command.bucket_count) ? Outcome::ok : Outcome::too_busy;
+}
+
+void put_bonus(Operation& op, Shard& shard, u32 account, const NewBucket& bonus) {
+  u32 bucket = find_bucket(shard, account, terms_of(bonus));
+  if (bucket == 0) bucket = add_bucket(op, shard, account, terms_of(bonus));
+  check(bucket != 0, "there was room");
+  const Outcome outcome = put_in(op, {shard, bucket}, bonus.amount);
+  check(outcome == Outcome::ok, "the sum was looked at");
+}
+
 // An account that is topped up stays valid for as long as what was put in.
 void extend_account(Operation& op, Shard& shard, u32 index, ledger::Second expires_s) {
   Account& account = shard.account(index);
@@ -59,8 +86,11 @@ u32 find_limit(const Shard& shard, u32 account, Unit unit) {
 
 Outcome Commander::top_up(Shard& shard, Operation& op, const Command& command) {
   const NewBucket& wanted = command.buckets[0];
-  if (command.bucket_count != 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
+  if (command.bucket_count < 1 || !wanted.amount.is_positive()) return Outcome::amount_invalid;
   const u32 index = command.account.index();
+  const std::span<const NewBucket> bonuses{&command.buckets[1], command.bucket_count - 1U};
+  const Outcome possible = bonus_outcome(shard, index, command, bonuses);
+  if (possible != Outcome::ok) return possible;
   u32 bucket = find_top_up_bucket(shard, index, command, op.now_second());
   if (!fits(shard, bucket, wanted.amount)) return Outcome::amount_overflow;
   if (bucket == 0) {
@@ -74,6 +104,7 @@ Outcome Commander::top_up(Shard& shard, Operation& op, const Command& command) {
     extend_bucket(op, shard, bucket, wanted.expires_s);
     extend_account(op, shard, index, wanted.expires_s);
   }
+  for (const NewBucket& bonus : bonuses) put_bonus(op, shard, index, bonus);
   tell_balance(shard, bucket);
   return Outcome::ok;
 }

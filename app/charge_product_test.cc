@@ -125,6 +125,20 @@ TEST(ChargeProduct, what_a_suspended_product_brought_pays_for_nothing) {
   )");
 }
 
+TEST(ChargeProduct, a_bonus_comes_with_its_top_up_or_not_at_all) {
+  expect(R"(
+    account A plan p balance 1.00EUR
+    top-up A 20.00EUR bonus 2.00EUR expires 30d bonus 5MB expires 1d -> ok balance 21.00EUR
+    buckets A     -> 5000000/0/0octets 2.00/0.00/0.00EUR 21.00/0.00/0.00EUR
+    top-up A 20.00EUR bonus 2.00EUR expires 30d      -> ok balance 41.00EUR
+    buckets A     -> 5000000/0/0octets 4.00/0.00/0.00EUR 41.00/0.00/0.00EUR
+    top-up A 20.00EUR bonus 0.00EUR                  -> amount_invalid
+    top-up A 20.00EUR bonus 9223372036854.00EUR      -> amount_overflow
+    buckets A     -> 5000000/0/0octets 4.00/0.00/0.00EUR 41.00/0.00/0.00EUR
+    audit EUR                          -> in 45.00 free 45.00 held 0.00 used 0.00 expired 0.00
+  )");
+}
+
 TEST(ChargeProduct, a_fifth_product_with_prices_is_refused) {
   expect(R"(
     account A plan p balance 10.00EUR

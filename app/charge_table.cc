@@ -610,6 +610,9 @@ std::string ChargeTable::tell_command(const Words& words) {
   for (; at < words.size(); ++at) {
     if (words[at] == "extend") {
       command.flags = ledger::command_flag::extend;
+    } else if (words[at] == "bonus") {
+      command.buckets[command.bucket_count++] = read_bucket(words, ++at);
+      --at;
     } else if (words[at] == "id") {
       command.idempotency_key = command.transfer_id = std::stoull(words.at(++at));
     } else {

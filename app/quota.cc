@@ -192,6 +192,8 @@ ledger::FinalAction final_action_of(rating::FinalAction action) {
       return ledger::FinalAction::redirect;
     case rating::FinalAction::restrict_access:
       return ledger::FinalAction::restrict_access;
+    case rating::FinalAction::restrict_to_filter:
+      return ledger::FinalAction::restrict_to_filter;
   }
   return ledger::FinalAction::terminate;
 }
@@ -579,7 +581,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   if (payers.is_cut) return;
   if (coverage.missing.is_positive() || is_used_up(rule, payers, held, granule)) {
     answer.final_action = final_action_of(rule.grant.final_action);
-    if (answer.final_action == ledger::FinalAction::redirect) answer.text = rule.redirect;
+    if (has_text(answer.final_action)) answer.text = rule.redirect;
     answer.threshold = 0;  // it is the last: there is nothing to ask for early
   }
 }

@@ -79,6 +79,12 @@ diameter::FinalUnit final_unit_of(const ServiceAnswer& answer, const rating::Ima
     final_unit.action = diameter::FinalUnitAction::redirect;
     final_unit.redirect_address = address;
     if (is_sip) final_unit.redirect_type = diameter::RedirectAddressType::sip_uri;
+  } else if (answer.final_action == ledger::FinalAction::restrict_to_filter &&
+             understood == FinalUnits::all) {
+    const std::string_view filter = image.redirect(answer.text);
+    if (filter.empty()) return final_unit;
+    final_unit.action = diameter::FinalUnitAction::restrict_access;
+    final_unit.filter_id = filter;
   } else if (answer.final_action == ledger::FinalAction::restrict_access &&
              understood == FinalUnits::all) {
     final_unit.action = diameter::FinalUnitAction::restrict_access;
@@ -100,7 +106,7 @@ std::optional<u32> validity_of(const ServiceAnswer& answer, const Profile& profi
 }
 
 void put_limits(const ServiceAnswer& answer, const Profile& profile, AnswerMscc& mscc) {
-  if (answer.final_action != ledger::FinalAction::redirect && answer.text != 0 &&
+  if (!has_text(answer.final_action) && answer.text != 0 &&
       !profile.omits(leave_out::quota_holding_time)) {
     mscc.quota_holding_time_s = answer.text;
   }

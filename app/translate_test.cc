@@ -315,6 +315,20 @@ TEST_F(TranslateAnswer, the_final_unit) {
   EXPECT_EQ(got_.mscc_pool[0].final_unit, diameter::FinalUnitAction::none);
 }
 
+TEST_F(TranslateAnswer, AFilterIsNamedWhereAccessIsRestricted) {
+  ledger::ServiceAnswer answer = service(ledger::UnitKind::octets, 1);
+  answer.final_action = ledger::FinalAction::restrict_to_filter;
+  answer.text = 1;
+  encode(frame_of(answer));
+  EXPECT_EQ(got_.mscc_pool[0].final_unit, diameter::FinalUnitAction::restrict_access);
+  EXPECT_FALSE(got_.mscc_pool[0].quota_holding_time_s);  // the text is no time
+  EXPECT_NE(as_text(octets_).find(image_.redirect(1)), std::string_view::npos);
+  EXPECT_EQ(as_text(octets_).find("deny out"), std::string_view::npos);
+  answer.text = 99;  // of another tariff: the service ends
+  encode(frame_of(answer));
+  EXPECT_EQ(got_.mscc_pool[0].final_unit, diameter::FinalUnitAction::terminate);
+}
+
 TEST_F(TranslateAnswer, units_at_command_level) {
   ledger::ServiceAnswer answer = service(ledger::UnitKind::time, 60'000);
   answer.flags = 0;

@@ -88,6 +88,9 @@ void Balances::top_up(const Json& args, const Reply& reply) {
   }
   order.command.buckets[0] = read_bucket(args);
   order.command.bucket_count = 1;
+  if (const rating::Plan* plan = context_.tariffs.find_plan(account.plan)) {
+    add_bonuses(context_.tariffs.image(), *plan, context_.clock.now(), order.command);
+  }
   book_.carry_out(std::move(order), tell_balance(account, reply));
 }
 

@@ -227,8 +227,11 @@ void FakeAppliance::top_up(const ledger::Command& command, ledger::CommandAnswer
     answer.outcome = ledger::Outcome::bucket_unknown;
     return;
   }
-  shard.buckets[at].balance.count += wanted.amount.count;
-  shard.buckets[at].put_in.count += wanted.amount.count;
+  for (u32 i = 0; i < command.bucket_count; ++i) {
+    if (command.buckets[i].unit != wanted.unit) continue;
+    shard.buckets[at].balance.count += command.buckets[i].amount.count;
+    shard.buckets[at].put_in.count += command.buckets[i].amount.count;
+  }
   answer.balance = shard.buckets[at].balance;
   answer.unit = wanted.unit;
 }

@@ -287,6 +287,9 @@ void Products::move_on(SubscriptionRow& row, std::string_view kind, Outcome outc
   const rating::Product& terms = product != nullptr ? *product : unknown;
   if (kind == "product_buy" || (kind == "product_turn" && is_ok)) {
     ProductTurns::turn_begun(terms, row);
+  } else if (kind == "product_turn" && outcome == Outcome::too_busy) {
+    ++row.attempt;  // nobody's fault: under another key, soon
+    row.due_s = now_s + command_put_off;
   } else if (kind == "product_turn") {
     ProductTurns::turn_refused(terms, row, now_s);
   } else if (kind == "product_suspend" && is_ok) {

@@ -138,6 +138,22 @@ bool initial_buckets(const rating::Image& image, const rating::Plan& plan, Insta
   return buckets.size() <= ledger::initial_buckets_max;
 }
 
+void add_bonuses(const rating::Image& image, const rating::Plan& plan, Instant now,
+                 ledger::Command& command) {
+  const ledger::NewBucket& top_up = command.buckets[0];
+  if (top_up.unit != plan.currency) return;
+  for (const rating::InitialBucket& bonus : image.bonuses(plan, Money{top_up.amount.count})) {
+    if (command.bucket_count == command.buckets.size()) return;  // the compiler has told of more
+    const i64 end = now.whole_seconds() + bonus.lifetime.whole_seconds();
+    command.buckets[command.bucket_count++] = {
+        .amount = bonus.amount,
+        .product = plan.id,
+        .unit = bonus.unit,
+        .priority = bonus.priority,
+        .expires_s = bonus.lifetime.ns > 0 ? static_cast<ledger::Second>(end) : 0};
+  }
+}
+
 std::string context_text(const rating::Image& image, u64 context) {
   for (const std::string_view known : known_contexts) {
     if (rating::context_key(known) == context) return std::string(known);

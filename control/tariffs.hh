@@ -46,6 +46,10 @@ Json describe_mistakes(const std::vector<rating::Diagnostic>& diagnostics);
 [[nodiscard]] bool initial_buckets(const rating::Image& image, const rating::Plan& plan,
                                    Instant now, std::vector<ledger::NewBucket>& buckets);
 
+// What the plan gives on top of a top-up: added to the command, which has it in its first bucket.
+void add_bonuses(const rating::Image& image, const rating::Plan& plan, Instant now,
+                 ledger::Command& command);
+
 // "32251@3gpp.org" of a context key: a service context of 3GPP, else the name that the tariff gives
 // it, else its number in hexadecimal digits.
 std::string context_text(const rating::Image& image, u64 context);

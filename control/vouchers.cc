@@ -130,6 +130,9 @@ void Vouchers::redeem(const Json& args, const Reply& reply) {
     bucket.expires_s = static_cast<ledger::Second>(end.whole_seconds());
   }
   order.command.bucket_count = 1;
+  if (const rating::Plan* plan = context_.tariffs.find_plan(account.plan)) {
+    add_bonuses(context_.tariffs.image(), *plan, context_.clock.now(), order.command);
+  }
   const auto told = [account, voucher, reply](const Json& answer) {
     const std::string outcome = answer.value("outcome", "");
     if (outcome != "ok") return refuse_command(outcome, reply);

@@ -147,7 +147,17 @@ inline constexpr u8 is_implied_group = 16;     // the group is ours: the client 
 inline constexpr u8 has_tariff_change = 32;    // its price changes when the answer says so
 }  // namespace service_flag
 
-enum class FinalAction : u8 { none = 0, terminate = 1, redirect = 2, restrict_access = 3 };
+enum class FinalAction : u8 {
+  none = 0,
+  terminate = 1,
+  redirect = 2,
+  restrict_access = 3,
+  restrict_to_filter = 4,
+};
+// Whether an answer's text is of the tariff's: where to redirect to, or the name of a filter.
+constexpr bool has_text(FinalAction action) {
+  return action == FinalAction::redirect || action == FinalAction::restrict_to_filter;
+}
 
 // The answer for one service of a request.
 struct ServiceAnswer {
@@ -161,7 +171,7 @@ struct ServiceAnswer {
   UnitKind kind = UnitKind::none;
   bool has_grant = false;
   FinalAction final_action = FinalAction::none;
-  // Of the tariff's texts: where to redirect, if that is the final action; else after how many
+  // Of the tariff's texts, if the final action has one (has_text); else after how many
   // seconds without use the client gives the grant back.
   u16 text = 0;
 };

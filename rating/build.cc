@@ -68,7 +68,10 @@ u32 ImageBuilder::add_rule(const Rule& rule) {
   return static_cast<u32>(rules_.size() - 1);
 }
 
-void ImageBuilder::add_plan(Plan plan, std::span<const InitialBucket> buckets) {
+void ImageBuilder::add_plan(Plan plan, std::span<const InitialBucket> buckets,
+                            std::span<const Bonus> bonuses) {
+  plan.bonuses = {static_cast<u32>(bonuses_.size()), static_cast<u32>(bonuses.size())};
+  bonuses_.insert(bonuses_.end(), bonuses.begin(), bonuses.end());
   plan.buckets = {static_cast<u32>(buckets_.size()), static_cast<u32>(buckets.size())};
   buckets_.insert(buckets_.end(), buckets.begin(), buckets.end());
   plans_.push_back(plan);
@@ -234,6 +237,7 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.products, products_);
     visit(header.product_numbers, product_numbers_);
     visit(header.product_rows, product_rows_);
+    visit(header.bonuses, bonuses_);
   };
   each_table([&](Extent& extent, const auto& records) { extent = layout.place(records); });
   header.size_bytes = layout.size();

@@ -18,7 +18,7 @@ class ImageBuilder {
   TextRef add_text(std::string_view text);
   u16 add_redirect(std::string_view url);  // 0 if there is no room for more
   u32 add_rule(const Rule& rule);          // its index
-  void add_plan(Plan plan, std::span<const InitialBucket> buckets);
+  void add_plan(Plan plan, std::span<const InitialBucket> buckets, std::span<const Bonus> bonuses);
   void add_product(Product product, std::span<const InitialBucket> allowances);
   Extent add_product_numbers(std::span<const u32> numbers);
   u32 add_product_row(const ProductRow& row);  // its number from 1 on
@@ -65,6 +65,7 @@ class ImageBuilder {
   std::vector<Product> products_;
   std::vector<u32> product_numbers_;
   std::vector<ProductRow> product_rows_;
+  std::vector<Bonus> bonuses_;
   std::map<std::vector<u32>, u32> counter_numbers_;
   std::string texts_;
   std::map<std::string, TextRef, std::less<>> text_refs_;

@@ -160,7 +160,8 @@ TEST(CompileTest, EveryMistakeIsToldAndNothingIsLoaded) {
   EXPECT_EQ(
       all,
       "t:3:3: found 'curency', expected a statement of a plan: currency, balance, allowance, "
-      "service, timezone, counter, exchange, sessions, origin, destination, network, discount, "
+      "service, timezone, counter, exchange, bonus, sessions, origin, destination, network, "
+      "discount, "
       "tax, "
       "grant, threshold, validity, holding, final (hint: did you mean 'currency'?)\n"
       "t:5:10: found 'grup', expected what the rule is for: group N, identifier N or default "

@@ -84,7 +84,7 @@ void describe_grant(const Image& image, const Rule& rule, std::vector<std::strin
                             grant.threshold_permille));
   all.push_back(fmt::format("validity {}s", grant.validity_seconds));
   all.push_back(fmt::format("holding {}s", grant.holding_seconds));
-  constexpr std::string_view actions[] = {"terminate", "redirect", "restrict"};
+  constexpr std::string_view actions[] = {"terminate", "redirect", "restrict", "restrict"};
   all.push_back(fmt::format("final {} {}", actions[static_cast<u8>(grant.final_action)],
                             image.redirect(rule.redirect)));
 }
@@ -163,6 +163,18 @@ std::string buckets_text(const Image& image, const Plan& plan) {
   return lines(all);
 }
 
+std::string bonuses_text(const Image& image, const Plan& plan) {
+  std::vector<std::string> all;
+  for (const Bonus& bonus : image.bonuses(plan)) {
+    const std::string what = bonus.ppm != 0 ? fmt::format("{} millionths", bonus.ppm)
+                                            : show(bonus.amount.count, bonus.unit);
+    all.push_back(fmt::format("{} from {} priority {} for {}s", what,
+                              show(bonus.from.count, plan.currency), bonus.priority,
+                              bonus.lifetime.whole_seconds()));
+  }
+  return lines(all);
+}
+
 void compare_plans(const Image& before, const Image& after, std::vector<Difference>& all) {
   for (const Plan& plan : before.plans()) {
     const Plan* known = after.find_plan(plan.id);
@@ -174,6 +186,9 @@ void compare_plans(const Image& before, const Image& after, std::vector<Differen
     const std::string was = buckets_text(before, plan);
     const std::string is = buckets_text(after, *known);
     if (was != is) all.push_back({name, "buckets", was, is});
+    const std::string brought = bonuses_text(before, plan);
+    const std::string brings = bonuses_text(after, *known);
+    if (brought != brings) all.push_back({name, "bonuses", brought, brings});
     const auto sessions = [](const Plan& one) {
       return one.keeps_sessions != 0 ? "keep" : "change";
     };
@@ -184,6 +199,68 @@ void compare_plans(const Image& before, const Image& after, std::vector<Differen
   for (const Plan& plan : after.plans()) {
     if (before.find_plan(plan.id) != nullptr) continue;
     all.push_back({std::string(after.text(plan.name)), "plan", "", unit_name(plan.currency)});
+  }
+}
+
+// The words of a product's turns: "month on 1", "30d".
+std::string turns_text(const Product& product) {
+  constexpr std::string_view periods[] = {"ever", "day", "week", "month"};
+  std::string text(periods[static_cast<std::size_t>(product.period)]);
+  if (product.day != 0) text += fmt::format(" on {}", product.day);
+  if (product.has(Product::is_prorated)) text += " prorated";
+  return text;
+}
+
+std::string numbers_text(const Image& image, Extent extent) {
+  std::string text;
+  for (const u32 id : image.numbers(extent)) {
+    const Plan* plan = image.find_plan(id);
+    const Product* product = image.find_product(id);
+    const bool is_plan = plan != nullptr;
+    text += text.empty() ? "" : ", ";
+    text += is_plan              ? image.text(plan->name)
+            : product != nullptr ? image.text(product->name)
+                                 : std::string_view("?");
+  }
+  return text;
+}
+
+std::string product_text(const Image& image, const Product& product) {
+  std::vector<std::string> all;
+  all.push_back("plans " + numbers_text(image, product.plans));
+  all.push_back("fee " + show(product.fee.count, product.currency));
+  all.push_back(fmt::format("{} per {}", show(product.recurring_fee.count, product.currency),
+                            turns_text(product)));
+  all.push_back(fmt::format("lasts {}s{}{}", product.lasts_s,
+                            product.has(Product::renews) ? " renews" : "",
+                            product.has(Product::repeatable) ? " repeatable" : ""));
+  all.push_back(fmt::format("retry {}s for {}s, grace {}s", product.retry_s, product.retry_for_s,
+                            product.grace_s));
+  for (const InitialBucket& bucket : image.allowances(product)) {
+    all.push_back(fmt::format("{} priority {} for {}s rollover {}",
+                              show(bucket.amount.count, bucket.unit), bucket.priority,
+                              bucket.lifetime.whole_seconds(),
+                              show(bucket.rollover.count, bucket.unit)));
+  }
+  all.push_back("rules of " + numbers_text(image, product.prices));
+  all.push_back("needs " + numbers_text(image, product.needs));
+  all.push_back("excludes " + numbers_text(image, product.excludes));
+  return lines(all);
+}
+
+void compare_products(const Image& before, const Image& after, std::vector<Difference>& all) {
+  for (const Product& product : before.products()) {
+    const Product* known = after.find_product(product.id);
+    const std::string name = fmt::format("product {}", before.text(product.name));
+    const std::string was = product_text(before, product);
+    const std::string is = known == nullptr ? "" : product_text(after, *known);
+    if (was != is) all.push_back({numbers_text(before, product.plans), name, was, is});
+  }
+  for (const Product& product : after.products()) {
+    if (before.find_product(product.id) != nullptr) continue;
+    all.push_back({numbers_text(after, product.plans),
+                   fmt::format("product {}", after.text(product.name)), "",
+                   product_text(after, product)});
   }
 }
 
@@ -253,6 +330,7 @@ std::vector<std::string> describe(const Image& image, const Rule& rule) {
 std::vector<Difference> compare(const Image& before, const Image& after) {
   std::vector<Difference> all;
   compare_plans(before, after, all);
+  compare_products(before, after, all);
   compare_rules(before, after, all);
   compare_zones(before, after, all);
   return all;

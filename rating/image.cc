@@ -343,6 +343,33 @@ std::span<const InitialBucket> Image::buckets(const Plan& plan) const {
   return table<InitialBucket>(header().buckets).subspan(plan.buckets.offset, plan.buckets.count);
 }
 
+std::span<const Bonus> Image::bonuses(const Plan& plan) const {
+  return table<Bonus>(header().bonuses).subspan(plan.bonuses.offset, plan.bonuses.count);
+}
+
+std::vector<InitialBucket> Image::bonuses(const Plan& plan, Money top_up) const {
+  const std::span<const Bonus> all = bonuses(plan);
+  Money reached;
+  for (const Bonus& bonus : all) {
+    if (bonus.from <= top_up && bonus.from > reached) reached = bonus.from;
+  }
+  std::vector<InitialBucket> brought;
+  for (const Bonus& bonus : all) {
+    if (bonus.from != reached || top_up < reached) continue;
+    InitialBucket one;
+    one.unit = bonus.unit;
+    one.priority = bonus.priority;
+    one.amount = bonus.amount;
+    one.lifetime = bonus.lifetime;
+    if (bonus.ppm != 0 &&
+        !scale(top_up.count, bonus.ppm, 1'000'000, Rounding::down, one.amount.count)) {
+      continue;  // no top-up is so large
+    }
+    if (one.amount.is_positive()) brought.push_back(one);
+  }
+  return brought;
+}
+
 const Product* Image::find_product(u32 id) const {
   for (const Product& product : products()) {
     if (product.id == id) return &product;

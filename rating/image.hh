@@ -11,6 +11,7 @@
 //   header | plans | initial buckets | services | rule slots | rules | redirects | texts
 //          | zone maps, their index, leaves and names | timelines, their days and edges
 //          | classes | cells | counters | programs | products, their numbers and rows
+//          | bonuses
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
 // by (plan, service context), then its rule by rating group and service identifier: two cache
@@ -32,6 +33,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/amount.hh"
 #include "base/time.hh"
@@ -45,7 +47,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 5;
+inline constexpr u32 image_layout = 6;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
@@ -88,6 +90,7 @@ struct ImageHeader {
   Extent products;
   Extent product_numbers;  // u32: what Product's extents hold
   Extent product_rows;
+  Extent bonuses;
 };
 
 // A bucket that an account is given when it is made, or with a turn of a product.
@@ -100,12 +103,25 @@ struct InitialBucket {
   Amount rollover;    // so much of what the last turn has left comes along
 };
 
+// What comes on top of a top-up of at least `from`.
+struct Bonus {
+  Money from;
+  Amount amount;      // of `unit`; or
+  Duration lifetime;  // zero: never expires
+  u32 ppm = 0;        // so much of the top-up, in its currency, rounded down
+  Unit unit = Unit::none;
+  u8 priority = 0;
+  u8 zero = 0;
+};
+static_assert(sizeof(Bonus) == 32);
+
 struct Plan {
   u32 id = 0;
   Unit currency = Unit::none;
   u16 keeps_sessions = 0;  // a session goes on under the version that it began with
   TextRef name;
   Extent buckets;  // .offset is the index of the first in the image's buckets
+  Extent bonuses;  // likewise
 };
 
 // What an account counts over its sessions: a quantity or money, begun anew with each period.
@@ -270,6 +286,9 @@ class Image {
   const Plan* find_plan(u32 id) const;  // nullptr if there is none
   std::span<const Plan> plans() const { return table<Plan>(header().plans); }
   std::span<const InitialBucket> buckets(const Plan& plan) const;
+  std::span<const Bonus> bonuses(const Plan& plan) const;
+  // What a top-up of so much brings on top: those with the highest `from` that it reaches.
+  std::vector<InitialBucket> bonuses(const Plan& plan, Money top_up) const;
   std::span<const Product> products() const { return table<Product>(header().products); }
   const Product* find_product(u32 id) const;  // nullptr if there is none; not for charge cores
   std::span<const InitialBucket> allowances(const Product& product) const;

@@ -67,6 +67,7 @@ class Lowering {
 
  private:
   void buckets(const PlanText& plan, const std::vector<Unit>& paying);
+  std::vector<Bonus> bonuses(const PlanText& plan, const std::vector<Unit>& paying);
   void service(const PlanText& plan, const ServiceText& service, std::vector<Unit>& paying);
   std::vector<u64> contexts(const ServiceText& service, std::vector<Meter>& meters);
   void context_name(const NameText& name);
@@ -184,7 +185,39 @@ void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {
   record.currency = plan.currency;
   record.keeps_sessions = plan.keeps_sessions ? 1 : 0;
   record.name = builder_.add_text(plan.name.text);
-  builder_.add_plan(record, made);
+  builder_.add_plan(record, made, bonuses(plan, paying));
+}
+
+std::vector<Bonus> Lowering::bonuses(const PlanText& plan, const std::vector<Unit>& paying) {
+  std::vector<Bonus> all;
+  for (const BonusText& text : plan.bonuses) {
+    Bonus made;
+    made.from = {text.from.count};
+    made.unit = text.share ? plan.currency : text.bucket.amount.unit;
+    made.amount = {text.bucket.amount.count};
+    made.ppm = text.share ? text.share->ppm : 0;
+    made.priority = text.bucket.priority;
+    if (text.bucket.lifetime) {
+      made.lifetime = Duration::seconds(std::min(text.bucket.lifetime->count / 1000, i64{1} << 32));
+    }
+    if (text.from.unit != plan.currency || text.from.count <= 0) {
+      report_.add(text.from.at, fmt::format("found {}, expected a top-up in {}",
+                                            to_text(Amount{text.from.count}, text.from.unit),
+                                            unit_name(plan.currency)));
+    }
+    if (made.unit != plan.currency && std::ranges::find(paying, made.unit) == paying.end() &&
+        is_all_whole(plan)) {
+      report_.add(text.bucket.amount.at,
+                  fmt::format("found a bonus of {} that no rule of the plan pays with",
+                              unit_name(made.unit)));
+    }
+    all.push_back(made);
+  }
+  if (all.size() >= initial_buckets_max) {
+    report_.add(plan.bonuses.back().from.at,
+                fmt::format("found more than {} bonuses", initial_buckets_max - 1));
+  }
+  return all;
 }
 
 // A text in quotes is a Service-Context-Id; one of 3GPP's is written as it is looked for.

@@ -508,9 +508,10 @@ void RuleLowering::lower_policy() {
   const PolicyText::Final* final_unit = inherited(&PolicyText::final_unit);
   if (final_unit == nullptr) return;
   rule_.grant.final_action = final_unit->action;
-  if (final_unit->action != FinalAction::redirect) return;
+  if (final_unit->url.empty()) return;
   rule_.redirect = builder_.add_redirect(final_unit->url);
-  if (rule_.redirect == 0) report_.add(text_.at, "found more than 65535 addresses to redirect to");
+  if (rule_.redirect == 0)
+    report_.add(text_.at, "found more than 65535 addresses to redirect to, and filters");
 }
 
 }  // namespace tollgate::rating

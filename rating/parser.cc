@@ -53,8 +53,9 @@ std::string_view missing_feature(std::string_view word) {
       Missing{"bundle", products},
       Missing{"rollover",
               "it stands behind the allowance of a product: allowance 5GiB rollover 1GiB"},
-      Missing{"bonus", "the language has no bonuses; 'restart after' makes each nth free"},
-      Missing{"speed", "the language has no speed after use; 'final restrict' limits a client"},
+      Missing{"bonus", "a bonus on top-ups belongs to a plan; 'restart after' makes each nth free"},
+      Missing{"speed",
+              "a lower speed after use is a filter of the gateway: final restrict \"NAME\""},
   };
   for (const Missing& one : all) {
     if (one.word == word) return one.hint;
@@ -103,7 +104,7 @@ const std::array<Parser::Statement, 8> Parser::file_statements = {{
     {"band", &Parser::band, false},
     {"timezone", &Parser::timezone, true},
 }};
-const std::array<Parser::Statement, 18> Parser::plan_statements = {{
+const std::array<Parser::Statement, 19> Parser::plan_statements = {{
     {"currency", &Parser::currency, true},
     {"balance", &Parser::balance, false},
     {"allowance", &Parser::allowance, false},
@@ -111,6 +112,7 @@ const std::array<Parser::Statement, 18> Parser::plan_statements = {{
     {"timezone", &Parser::timezone, true},
     {"counter", &Parser::counter, false},
     {"exchange", &Parser::exchange, false},
+    {"bonus", &Parser::bonus, false},
     {"sessions", &Parser::sessions, true},
     {"origin", &Parser::origin, true},
     {"destination", &Parser::destination, true},

@@ -35,7 +35,7 @@ class Parser {
     Place at;
   };
   static const std::array<Statement, 8> file_statements;
-  static const std::array<Statement, 18> plan_statements;
+  static const std::array<Statement, 19> plan_statements;
   static const std::array<Statement, 13> service_statements;
   static const std::array<Statement, 17> rule_statements;
   static const std::array<Statement, 13> example_statements;
@@ -130,6 +130,7 @@ class Parser {
   bool tax();
   bool counter();
   bool exchange();
+  bool bonus();
   bool minimum();
   bool cap() { return bound(rule_->cap.emplace()); }
   bool limit() { return bound(rule_->limit.emplace()); }

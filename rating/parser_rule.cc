@@ -260,6 +260,11 @@ bool Parser::final_unit() {
     if (peek().kind != Token::Kind::text) return fail("an address in quotes");
     if (!name(url, "an address")) return false;
     made.url = url.text;
+  } else if (made.action == FinalAction::restrict_access && peek().kind == Token::Kind::text) {
+    NameText filter;
+    if (!name(filter, "a filter of the gateway")) return false;
+    made.action = FinalAction::restrict_to_filter;
+    made.url = filter.text;
   }
   policy_->final_unit = made;
   return true;

@@ -89,6 +89,22 @@ bool Parser::exchange() {
   return true;
 }
 
+bool Parser::bonus() {
+  BonusText made;
+  const bool is_share = peek().kind == Token::Kind::number && peek().text.ends_with('%');
+  made.bucket.amount.at = peek().at;
+  if (is_share) {
+    if (!percent(made.share.emplace(), "a share of the top-up")) return false;
+  } else if (!amount(made.bucket.amount, "a share such as 10%, or an amount such as 500MiB")) {
+    return false;
+  }
+  if (!accept("from")) return fail("from and a top-up", "for example: bonus 10% from 20EUR");
+  if (!money(made.from, "the least top-up that brings it")) return false;
+  if (!bucket_terms(made.bucket)) return false;
+  plan_->bonuses.push_back(std::move(made));
+  return true;
+}
+
 bool Parser::minimum() {
   return money(rule_->minimum.emplace(), "the least that a session costs");
 }

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "rating/compile.hh"
+#include "rating/diff.hh"
 #include "rating/image.hh"
 
 namespace tollgate::rating {
@@ -231,6 +232,55 @@ TEST(ProductTest, TheImageHasWhatWasWritten) {
   const Product* gold = image.find_product(product_id("gold"));
   ASSERT_EQ(image.numbers(gold->excludes).size(), 1U);
   EXPECT_EQ(image.numbers(gold->plans)[0], plan_id("p"));
+}
+
+// The highest step that a top-up reaches; several of one step count together.
+TEST(ProductTest, BonusesByHand) {
+  const TariffText file{
+      "t",
+      "plan p { currency EUR; service data { rule default { pay with octets then EUR\n"
+      "price 0.01EUR per 1MB } }\n"
+      "bonus 500MB from 10EUR expires 7d; bonus 12.5% from 20EUR; bonus 1GB from 20EUR priority 3 "
+      "}"};
+  const Compiled compiled = compile({&file, 1});
+  ASSERT_TRUE(compiled.is_good()) << to_text(compiled.diagnostics[0]);
+  const Image image(compiled.image);
+  const Plan& plan = image.plans()[0];
+  EXPECT_TRUE(image.bonuses(plan, {9'999'999}).empty());
+  const auto ten = image.bonuses(plan, {10'000'000});
+  ASSERT_EQ(ten.size(), 1U);
+  EXPECT_EQ(ten[0].amount.count, 500'000'000);
+  EXPECT_EQ(ten[0].lifetime, Duration::seconds(7 * 86'400));
+  const auto twenty = image.bonuses(plan, {20'000'007});
+  ASSERT_EQ(twenty.size(), 2U);
+  EXPECT_EQ(twenty[0].amount.count, 2'500'000);  // 2.500000875, rounded down
+  EXPECT_EQ(twenty[1].amount.count, 1'000'000'000);
+  EXPECT_EQ(twenty[1].priority, 3);
+  EXPECT_EQ(mistakes("plan p { currency EUR; bonus 1GB from 5USD; bonus 5% to 5EUR\n"
+                     "service data { rule default free } }"),
+            "1:30 found a bonus of octets that no rule of the plan pays with\n"
+            "1:39 found 5.00USD, expected a top-up in EUR\n"
+            "1:54 found 'to', expected from and a top-up\n");
+}
+
+TEST(ProductTest, DifferencesAreToldForItsPlans) {
+  const auto image_of = [](std::string_view product) {
+    const TariffText file{"t", fmt::format("plan p {{ currency EUR; bonus 10% from 5EUR; service "
+                                           "data {{ rule default free }} }}\n{}",
+                                           product)};
+    return compile({&file, 1}).image;
+  };
+  const auto before = image_of("product x { plans p; fee 1EUR }\nproduct y { plans p }");
+  const auto after = image_of("product x { plans p; fee 2EUR }\nproduct z { plans p }");
+  std::string told;
+  for (const Difference& one : compare(Image(before), Image(after))) {
+    told += fmt::format("{} {}: {} -> {}\n", one.plan, one.what, one.before.substr(0, 20),
+                        one.after.substr(0, 20));
+  }
+  EXPECT_EQ(told,
+            "p product x: plans p; fee 1.00EUR -> plans p; fee 2.00EUR\n"
+            "p product y: plans p; fee 0.00EUR -> \n"
+            "p product z:  -> plans p; fee 0.00EUR\n");
 }
 
 // Every set of products, in every place of the account's record, leads to its rule.

@@ -51,7 +51,8 @@ enum class Meter : u8 {
 enum class BlockRounding : u8 { down, up, half_up, half_even, exact };
 
 // What the client does when the last grant is used up.
-enum class FinalAction : u8 { terminate, redirect, restrict_access };
+// restrict_to_filter: by a filter of the gateway's own, such as a lower speed.
+enum class FinalAction : u8 { terminate, redirect, restrict_access, restrict_to_filter };
 
 // A table of the image: `count` records from `offset` on.
 struct Extent {
@@ -108,11 +109,11 @@ struct Rule {
   u8 step_count = 0;
   u8 source_count = 0;
   Unit currency = Unit::none;  // of every Money in this rule
-  u16 redirect = 0;  // number of the URL in the image (Image::redirect), when final_action says so
-  u32 line = 0;      // where in `file` the rule stands
-  TextRef file;      // name of the tariff file
-  TextRef name;      // "prepaid/data/group 10": for CDRs and explanations
-  Money setup_fee;   // once a session, with the first use that money pays
+  u16 redirect = 0;     // number of the URL, or filter, in the image, when final_action says so
+  u32 line = 0;         // where in `file` the rule stands
+  TextRef file;         // name of the tariff file
+  TextRef name;         // "prepaid/data/group 10": for CDRs and explanations
+  Money setup_fee;      // once a session, with the first use that money pays
   Money money_step{1};  // what a session has cost is always a whole multiple of this
   // What fee and steps say is multiplied by this before it is rounded: discount and tax.
   u32 factor = 1;

@@ -42,7 +42,7 @@ struct PolicyText {
   };
   struct Final {
     FinalAction action = FinalAction::terminate;
-    std::string url;
+    std::string url;  // or the name of a filter
   };
   std::optional<Grant> grant;
   std::optional<AmountText> threshold;
@@ -161,6 +161,13 @@ struct BucketText {
   std::optional<AmountText> rollover;  // of a product
 };
 
+// `bonus 10% from 20EUR expires 30d`, `bonus 500MiB from 10EUR`
+struct BonusText {
+  BucketText bucket;
+  std::optional<PercentText> share;  // in place of the amount
+  AmountText from;
+};
+
 struct CounterText {
   NameText name;
   Unit unit = Unit::none;
@@ -181,6 +188,7 @@ struct PlanText {
   Place currency_at;
   std::vector<BucketText> buckets;
   std::vector<CounterText> counters;
+  std::vector<BonusText> bonuses;
   std::vector<ExchangeText> exchanges;
   bool keeps_sessions = false;
   std::optional<NameText> timezone;

@@ -76,7 +76,8 @@ ImageFault Checker::extents() const {
                        fits<u64>(header_.timeline_edges) && fits<u16>(header_.classes) &&
                        fits<u32>(header_.cells) && fits<Counter>(header_.counters) &&
                        fits<u8>(header_.programs) && fits<Product>(header_.products) &&
-                       fits<u32>(header_.product_numbers) && fits<ProductRow>(header_.product_rows);
+                       fits<u32>(header_.product_numbers) &&
+                       fits<ProductRow>(header_.product_rows) && fits<Bonus>(header_.bonuses);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
 }
@@ -91,11 +92,17 @@ bool Checker::plans() const {
     before = plan.id;
     if (!is_money(plan.currency) || !is_text(plan.name)) return false;
     if (u64{plan.buckets.offset} + plan.buckets.count > header_.buckets.count) return false;
+    if (u64{plan.bonuses.offset} + plan.bonuses.count > header_.bonuses.count) return false;
   }
   return keeping == header_.keeping_plans;
 }
 
 bool Checker::buckets() const {
+  const auto is_bonus = [](const Bonus& bonus) {
+    return bonus.unit != Unit::none && bonus.from.is_positive() && !bonus.amount.is_negative() &&
+           bonus.lifetime.ns >= 0 && bonus.ppm <= 10'000'000;
+  };
+  if (!std::ranges::all_of(table<Bonus>(header_.bonuses), is_bonus)) return false;
   const auto all = table<InitialBucket>(header_.buckets);
   return std::ranges::all_of(all, [](const InitialBucket& bucket) {
     return bucket.unit != Unit::none && !bucket.amount.is_negative() && bucket.lifetime.ns >= 0 &&
@@ -193,9 +200,11 @@ bool Checker::is_policy(const Rule& rule) const {
   if (grant.largest.is_negative() || grant.threshold.is_negative()) return false;
   if (grant.largest.is_positive() && grant.smallest > grant.largest) return false;
   if (grant.threshold_permille > 1000) return false;
-  if (grant.final_action > FinalAction::restrict_access) return false;
+  if (grant.final_action > FinalAction::restrict_to_filter) return false;
   if (rule.redirect > header_.redirects.count) return false;
-  return grant.final_action != FinalAction::redirect || rule.redirect != 0;
+  const bool has_text = grant.final_action == FinalAction::redirect ||
+                        grant.final_action == FinalAction::restrict_to_filter;
+  return !has_text || rule.redirect != 0;
 }
 
 bool Checker::is_source(const Rule& rule, const PaymentSource& source) const {

@@ -19,6 +19,7 @@ LastAction last_action_of(ledger::FinalAction action) {
       return LastAction::redirect;
     case ledger::FinalAction::terminate:
     case ledger::FinalAction::restrict_access:
+    case ledger::FinalAction::restrict_to_filter:
       break;
   }
   return LastAction::terminate;

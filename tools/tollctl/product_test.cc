@@ -26,7 +26,7 @@ constexpr std::string_view tariff = R"(
 plan prepaid { currency EUR
   service data { rule default { price 0.01EUR per 1MB }
     rule default with gold { price 0.005EUR per 1MB } } }
-plan other { currency EUR; service data { rule default free } }
+plan other { currency EUR; bonus 10% from 20EUR; service data { rule default free } }
 product gold { plans prepaid; fee 5.00EUR per month; excludes silver }
 product silver { plans prepaid; fee 1.00EUR }
 product extra { plans prepaid, other; fee 2.00EUR; lasts 30d; needs gold; repeatable }
@@ -135,6 +135,14 @@ TEST_F(ProductTest, ALifeByHand) {
   const std::string text = products_text(call({"product", "list"}));
   EXPECT_NE(text.find("gold                 5.00EUR per month for prepaid"), std::string::npos)
       << text;
+}
+
+TEST_F(ProductTest, ATopUpBringsTheBonusOfItsPlan) {
+  EXPECT_EQ(call({"topup", "anna", "20.00EUR"})["balance"], "30.00");
+  call({"account", "set", "anna", "--plan", "other"});
+  EXPECT_EQ(call({"topup", "anna", "20.00EUR", "--key", "t1"})["balance"], "52.00");
+  EXPECT_EQ(call({"topup", "anna", "20.00EUR", "--key", "t1"})["balance"], "52.00");
+  EXPECT_EQ(call({"topup", "anna", "19.99EUR"})["balance"], "71.99");
 }
 
 // A product that lasts a second and renews pays its fee second by second. Control dies while the
