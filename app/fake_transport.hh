@@ -53,6 +53,9 @@ class FakeTransport final : public dataplane::Transport {
   void abort(dataplane::StreamId id) override;
   std::size_t poll(Instant now) override;
   std::size_t stream_count() const override { return streams_.size(); }
+  Duration lag() const override { return lag_; }
+  // As if input waited for so long.
+  void set_lag(Duration lag) { lag_ = lag; }
   const dataplane::TransportCounters& counters() const override { return counters_; }
 
  private:
@@ -66,6 +69,7 @@ class FakeTransport final : public dataplane::Transport {
   std::vector<Stream> streams_;
   std::vector<Input> input_;
   u32 generation_ = 1;
+  Duration lag_;
   dataplane::TransportCounters counters_;
 };
 

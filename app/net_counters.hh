@@ -54,6 +54,7 @@ struct NetCounters {
   u64 drop_trace_full;
   u64 refused_not_ready;
   u64 refused_amount;
+  u64 input_lag_us;
 };
 
 inline constexpr CounterName net_counter_names[] = {
@@ -103,6 +104,7 @@ inline constexpr CounterName net_counter_names[] = {
      "requests refused as too busy: a good-bye was said, or no tariff is there"},
     {"refused_amount",
      "requests refused because an amount in them is larger than the ledger holds"},
+    {"input_lag_us", "microseconds that input waits before it is looked at, as last seen"},
 };
 static_assert(std::size(net_counter_names) * sizeof(u64) == sizeof(NetCounters));
 

@@ -32,6 +32,10 @@ NetRig::NetRig(const Options& options)
   }
   const std::string wrong = read_profiles(SOURCE_ROOT "/config/profiles", profiles_);
   check(wrong.empty(), "the profiles of the product are good");
+  if (options.profile) {
+    profiles_.add(*options.profile);
+    profiles_.assign("*", options.profile->name);
+  }
   if (!options.rules.empty()) charge_.load_rules(options.rules);
   make_tile();
 }

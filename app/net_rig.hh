@@ -30,6 +30,7 @@ class NetRig {
     PeerRules peer_rules;
     u32 unauthenticated_max = 64;
     u32 first_generation = 0;
+    std::optional<Profile> profile;  // of every client, whatever it is recognised as
   };
 
   explicit NetRig(const Options& options);

@@ -17,6 +17,16 @@ constexpr u32 report_validity_seconds = 5;
 
 }  // namespace
 
+void Overload::note_lag(Duration lag, Instant now) {
+  if (lag < lag_high) [[likely]] {
+    high_since_ = Instant::never();
+    is_behind_ = is_behind_ && lag >= lag_low;
+    return;
+  }
+  high_since_ = std::min(high_since_, now);
+  is_behind_ = is_behind_ || now - high_since_ >= lag_patience;
+}
+
 void Overload::on_time(Instant now) {
   if (now < next_) return;
   next_ = now + report_interval;

@@ -3,15 +3,24 @@
 
 // Overload: whether a net tile takes new work, and what it tells clients of it.
 //
-// What waits for answers is the measure. As long as it is little, everything is taken. From a half
-// of the room on, what begins something (INITIAL and EVENT) is told DIAMETER_TOO_BUSY before it is
-// decoded, in the turn that it came in; what goes on with something (UPDATE, TERMINATION) is taken
-// as long as there is any room, for refusing it would cost what has been worked for already. The
-// room is fixed at start, so memory is bounded.
+// There are two measures. What waits for answers: from a half of the room on the tile is crowded,
+// as others are behind it. And how long input waits before this tile looks at it: if that does not
+// fall below `lag_high` for `lag_patience`, more comes than can be done, and the tile is behind.
+// Then what begins something (INITIAL and EVENT) is told DIAMETER_TOO_BUSY before it is decoded, in
+// the turn that it came in; what goes on with something (UPDATE, TERMINATION) is taken as long as
+// there is any room, for refusing it would cost what has been worked for already. The room is fixed
+// at start, so memory is bounded.
+//
+// To refuse is not free: packets and TCP are a fifth to a quarter of what a request costs. A tile
+// that is behind and refuses whatever comes would end up doing nothing else. So it refuses at most
+// two for every five that it takes, which leaves nine tenths of its time for work; what is beyond
+// waits in the clients, which TCP's windows hold back. A tile that is crowded has no choice.
 //
 // Clients that support it (RFC 7683) are told by how much they should send less: the share of new
 // work that was refused in the last second. When nothing is refused any more, the report ends.
 #pragma once
+
+#include <algorithm>
 
 #include "base/time.hh"
 #include "base/types.hh"
@@ -28,17 +37,38 @@ class Overload {
   void measure(u32 waiting_count, bool links_are_full) {
     is_crowded_ = waiting_count >= waiting_max_ || links_are_full;
   }
-  bool is_crowded() const { return is_crowded_; }
-  void count_refused() { ++refused_; }
-  void count_begun() { ++begun_; }
+  // `lag`: how long input waits, as the transport saw it last. Once a turn.
+  void note_lag(Duration lag, Instant now);
+
+  bool refuses_new_work() const { return is_crowded_ || (is_behind_ && credit_ >= refusal_cost); }
+  void count_refused() {
+    ++refused_;
+    if (!is_crowded_) credit_ -= refusal_cost;
+  }
+  void count_taken(bool begins) {
+    begun_ += begins ? 1 : 0;
+    credit_ = std::min(credit_ + taken_gain, credit_max);
+  }
 
   // To be called now and then; makes the report anew every second.
   void on_time(Instant now);
   const diameter::OverloadReport& report() const { return report_; }
 
+  static constexpr Duration lag_high = Duration::milliseconds(8);
+  static constexpr Duration lag_low = Duration::milliseconds(4);
+  static constexpr Duration lag_patience = Duration::milliseconds(100);
+
  private:
+  static constexpr i32 taken_gain = 2;
+  static constexpr i32 refusal_cost = 5;
+  // Some thousand clients that come at once are refused at once, if it must be.
+  static constexpr i32 credit_max = 8192 * refusal_cost;
+
   u32 waiting_max_;
   bool is_crowded_ = false;
+  bool is_behind_ = false;
+  i32 credit_ = credit_max;
+  Instant high_since_ = Instant::never();
   u64 refused_ = 0;  // since the last report
   u64 begun_ = 0;    // taken, likewise
   Instant next_;

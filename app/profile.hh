@@ -53,6 +53,11 @@ struct Profile {
   u32 validity_seconds = 0;                 // if the tariff states none; 0: none
   i64 free_octets_least = 0;                // of a free grant
   u32 free_seconds_least = 0;
+  u32 consumption_seconds = 0;  // Quota-Consumption-Time of time quotas; 0: none
+  // Trigger-Types that are armed with each grant. An empty list disarms what the client would
+  // report of itself; none: nothing is said.
+  std::optional<std::vector<u32>> triggers;
+  static constexpr u32 triggers_max = 8;
   diameter::SessionFailover session_failover = diameter::SessionFailover::supported;
   diameter::FailureHandling failure_handling = diameter::FailureHandling::terminate;
   diameter::DebitingFailureHandling debiting_failure_handling =
@@ -92,6 +97,8 @@ class ProfileTable {
 // Reads FILE.toml, the profile named FILE. An empty text: it is good; else "FILE:LINE:COLUMN: what
 // is wrong and what was expected", a line each.
 std::string read_profile(const std::string& file, Profile& profile);
+// The same of a text that is in no file.
+std::string read_profile_text(const std::string& text, Profile& profile);
 
 // All *.toml of a folder, in the order of their names. Returns what is wrong with them.
 std::string read_profiles(const std::string& folder, ProfileTable& table);

@@ -8,6 +8,8 @@
 
 #include "app/profile.hh"
 #include "app/toml_reader.hh"
+#include "diameter/avp_ids.hh"
+#include "diameter/dictionary.hh"
 
 namespace tollgate::app {
 namespace {
@@ -55,6 +57,33 @@ constexpr std::array omitted_words = {
     Word{"Low-Balance-Indication", leave_out::low_balance},
     Word{"Failed-AVP", leave_out::failed_avp}};
 
+// "CHANGE_IN_RAT": a Trigger-Type by its name in TS 32.299.
+std::optional<u32> trigger_type(std::string_view name) {
+  constexpr diameter::AvpId type = diameter::avp::trigger_type;
+  constexpr u32 types_end = 128;
+  for (u32 value = 0; value < types_end && !name.empty(); ++value) {
+    if (diameter::enum_name(type.code, type.vendor, value) == name) return value;
+  }
+  return {};
+}
+
+void read_triggers(TomlReader& reader, std::optional<std::vector<u32>>& triggers) {
+  const toml::node* list = reader.find(section, "triggers");
+  if (list == nullptr) return;
+  triggers.emplace();
+  reader.each_text(section, "triggers", [&](const std::string& text, const toml::node& node) {
+    const std::optional<u32> type = trigger_type(text);
+    if (!type) {
+      reader.mistake(node, "[profile] triggers: '" + text +
+                               "' is no Trigger-Type of TS 32.299, such as CHANGE_IN_RAT");
+    } else if (triggers->size() == Profile::triggers_max) {
+      reader.mistake(node, "[profile] triggers: expected at most eight");
+    } else {
+      triggers->push_back(*type);
+    }
+  });
+}
+
 template <class Words>
 std::string list_of(const Words& words) {
   std::string text;
@@ -95,6 +124,8 @@ void read_members(TomlReader& reader, Profile& profile) {
   reader.number(section, "validity_seconds", {0, seconds_max}, profile.validity_seconds);
   reader.number(section, "free_seconds", {0, seconds_max}, profile.free_seconds_least);
   reader.number(section, "free_octets", {0, i64{1} << 50}, profile.free_octets_least);
+  reader.number(section, "consumption_seconds", {0, seconds_max}, profile.consumption_seconds);
+  read_triggers(reader, profile.triggers);
   constexpr i64 no_group = -1;
   i64 group = no_group;
   reader.number(section, "default_rating_group", {0, UINT32_MAX}, group);
@@ -110,25 +141,41 @@ void read_members(TomlReader& reader, Profile& profile) {
 
 }  // namespace
 
-std::string read_profile(const std::string& file, Profile& profile) {
+namespace {
+
+// `where`: the file's name, or what stands for it in messages.
+template <class Parse>
+std::string read(const std::string& where, Parse parse, Profile& profile) {
   toml::table root;
   try {
-    root = toml::parse_file(file);
+    root = parse();
   } catch (const toml::parse_error& error) {
-    return to_text(file, {.line = error.source().begin.line,
-                          .column = error.source().begin.column,
-                          .text = std::string(error.description())}) +
+    return to_text(where, {.line = error.source().begin.line,
+                           .column = error.source().begin.column,
+                           .text = std::string(error.description())}) +
            "\n";
   }
   profile = Profile{};
-  profile.name = std::filesystem::path(file).stem().string();
-  TomlReader reader(root, std::filesystem::path(file).parent_path().string());
+  profile.name = std::filesystem::path(where).stem().string();
+  TomlReader reader(root, std::filesystem::path(where).parent_path().string());
   read_members(reader, profile);
   reader.note_unknown_keys();
   std::string wrong;
   for (const ConfigMistake& mistake : reader.take_mistakes())
-    wrong += to_text(file, mistake) + "\n";
+    wrong += to_text(where, mistake) + "\n";
   return wrong;
+}
+
+}  // namespace
+
+std::string read_profile(const std::string& file, Profile& profile) {
+  return read(
+      file, [&] { return toml::parse_file(file); }, profile);
+}
+
+std::string read_profile_text(const std::string& text, Profile& profile) {
+  return read(
+      "profile", [&] { return toml::parse(text); }, profile);
 }
 
 std::string read_profiles(const std::string& folder, ProfileTable& table) {

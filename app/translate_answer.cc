@@ -110,6 +110,13 @@ void put_limits(const ServiceAnswer& answer, const Profile& profile, AnswerMscc&
       !profile.omits(leave_out::quota_holding_time)) {
     mscc.quota_holding_time_s = answer.text;
   }
+  if (profile.consumption_seconds != 0 && answer.kind == ledger::UnitKind::time) {
+    mscc.quota_consumption_time_s = profile.consumption_seconds;
+  }
+  if (profile.triggers) {
+    mscc.has_trigger = true;
+    mscc.trigger_types = *profile.triggers;
+  }
   if (answer.threshold == 0 || profile.omits(leave_out::thresholds)) return;
   if (answer.kind == ledger::UnitKind::octets) {
     mscc.volume_quota_threshold_octets = answer.threshold;

@@ -42,7 +42,7 @@ FrameIo::~FrameIo() {
   }
 }
 
-u32 FrameIo::receive(u32 queue, std::array<rte_mbuf*, burst_max>& frames) {
+u32 FrameIo::receive(u32 queue, Intake::Burst frames) {
   const u16 index = static_cast<u16>(queues_.first + queue);
   const u32 count = rte_eth_rx_burst(port_.port_id, index, frames.data(), burst_max);
   for (u32 i = 0; i < count; ++i) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/counters.hh"
+#include "dataplane/intake.hh"
 #include "dataplane/port_internals.hh"
 
 struct pbuf;
@@ -22,7 +23,7 @@ namespace tollgate::dataplane {
 
 class FrameIo {
  public:
-  static constexpr u32 burst_max = 64;
+  static constexpr u32 burst_max = Intake::burst_max;
   static constexpr u32 backlog_max = 2048;  // frames of each queue that wait for the port
 
   struct Queues {
@@ -38,7 +39,7 @@ class FrameIo {
   const Port::Internals& port() const { return port_; }
 
   // Takes up to burst_max frames of our `queue`-th queue; they belong to the caller.
-  u32 receive(u32 queue, std::array<rte_mbuf*, burst_max>& frames);
+  u32 receive(u32 queue, Intake::Burst frames);
 
   // Whether the port, or where it has not looked we instead of it, found a checksum wrong; counted.
   // Always false on a port that leaves checksums to lwIP.

@@ -124,6 +124,10 @@ class Transport {
   // One turn. Returns how many frames (or, over kernel sockets, events) it handled: 0 is idle.
   virtual std::size_t poll(Instant now) = 0;
 
+  // How long the input that was offered last had been waiting for us, as far as the transport can
+  // tell: zero as long as each turn takes all there is.
+  virtual Duration lag() const { return {}; }
+
   // Streams that are open, opening or closing.
   virtual std::size_t stream_count() const = 0;
 

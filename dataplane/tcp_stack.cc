@@ -129,6 +129,7 @@ Stack::Stack(const Port::Internals& port, const TcpOptions& wanted, StreamHandle
       streams(wanted.stream_count_max) {
   options.address6.length_bits = 64;
   queue_streams.resize(wanted.queue_count);
+  intakes.resize(wanted.queue_count);
   for (std::vector<u32>* list :
        {&free_streams, &touched, &flushing, &pending, &settling, &stalled, &lingering})
     list->reserve(wanted.stream_count_max);
@@ -183,6 +184,9 @@ Stack::~Stack() {
     drop_unread(stream);
   }
   for (tcp_pcb* listener : listeners) tcp_close(listener);
+  for (const Intake& intake : intakes) {
+    for (rte_mbuf* frame : intake.rest()) rte_pktmbuf_free(frame);
+  }
   // Connections that only wait for their end refer to no memory of ours, but to the interface.
   while (tcp_tw_pcbs != nullptr) tcp_abort(tcp_tw_pcbs);
   while (tcp_active_pcbs != nullptr) tcp_abort(tcp_active_pcbs);
@@ -194,13 +198,19 @@ Stack::~Stack() {
 
 std::size_t Stack::receive_bursts() {
   std::size_t handled = 0;
-  std::array<rte_mbuf*, FrameIo::burst_max> frames;
   for (u32 queue = 0; queue < io.queue_count(); ++queue) {
-    const u32 count = io.receive(queue, frames);
-    for (u32 i = 0; i < count; ++i) handle_frame(frames[i]);
-    handled += count;
+    const std::span<rte_mbuf* const> frames = intakes[queue].take(
+        now, [this, queue](Intake::Burst burst) { return io.receive(queue, burst); });
+    for (rte_mbuf* frame : frames) handle_frame(frame);
+    handled += frames.size();
   }
   return handled;
+}
+
+Duration Stack::lag() const {
+  Duration most;
+  for (const Intake& intake : intakes) most = std::max(most, intake.lag());
+  return most;
 }
 
 namespace {

@@ -68,6 +68,7 @@ struct TcpTransport::Stack {
   // tcp_stack.cc: the network interface, frames in, frames out.
   [[nodiscard]] std::string start();
   std::size_t receive_bursts();
+  Duration lag() const;
   void handle_frame(rte_mbuf* frame);
   void follow_link();
   void read_counters();
@@ -118,6 +119,7 @@ struct TcpTransport::Stack {
   std::vector<u32> lingering;
   std::vector<tcp_pcb*> listeners;
   std::vector<u32> queue_streams;  // how many streams send on each queue
+  std::vector<Intake> intakes;     // one a queue
   u32 port_offset = 0;
   u8* output_memory = nullptr;
   u32 unread_buffers = 0;

@@ -153,6 +153,10 @@ std::size_t TcpTransport::poll(Instant now) {
   return handled;
 }
 
+Duration TcpTransport::lag() const {
+  return stack_->lag();
+}
+
 std::size_t TcpTransport::stream_count() const {
   return stack_->streams.size() - stack_->free_streams.size();
 }

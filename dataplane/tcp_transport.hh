@@ -51,6 +51,7 @@ class TcpTransport final : public Transport {
   void close(StreamId id) override;
   void abort(StreamId id) override;
   std::size_t poll(Instant now) override;
+  Duration lag() const override;
   std::size_t stream_count() const override;
   const TransportCounters& counters() const override;
 

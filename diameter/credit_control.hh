@@ -253,6 +253,9 @@ struct AnswerMscc {
   std::optional<u32> volume_quota_threshold_octets;
   std::optional<u32> unit_quota_threshold;
   std::optional<u32> quota_holding_time_s;
+  std::optional<u32> quota_consumption_time_s;
+  bool has_trigger = false;  // Trigger, with these; without any it disarms all
+  std::span<const u32> trigger_types;
 };
 
 enum class SessionFailover : u8 { not_supported = 0, supported = 1, none = 0xff };

@@ -54,6 +54,12 @@ void put_mscc(AvpWriter& writer, const AnswerMscc& mscc) {
   put_optional(writer, avp::volume_quota_threshold, mscc.volume_quota_threshold_octets);
   put_optional(writer, avp::unit_quota_threshold, mscc.unit_quota_threshold);
   put_optional(writer, avp::quota_holding_time, mscc.quota_holding_time_s);
+  put_optional(writer, avp::quota_consumption_time, mscc.quota_consumption_time_s);
+  if (mscc.has_trigger) [[unlikely]] {
+    u8* const trigger = writer.open(avp::trigger);
+    for (const u32 type : mscc.trigger_types) writer.put_u32(avp::trigger_type, type);
+    writer.close(trigger);
+  }
   writer.close(group);
 }
 

@@ -175,6 +175,8 @@ std::string Table::act(const Words& words) {
     add_peer(words);
   } else if (verb == "limit") {
     set_limits(words);
+  } else if (verb == "profile") {
+    set_profile(words);
   } else if (verb == "top-up" || verb == "reauth" || verb == "abort") {
     return order(words);
   } else if (verb == "balance") {
@@ -200,6 +202,9 @@ bool Table::act_on_ledger(const Words& words) {
     accounts_[words[1]] = rig_->add_account(words.at(1), words.at(2), {balance, unit});
   } else if (verb == "wait") {
     rig_->wait(time_of(words.at(1)));
+  } else if (verb == "lag") {
+    rig_->transport().set_lag(time_of(words.at(1)));
+    rig_->poll();
   } else if (verb == "stop") {
     rig_->tile().begin_stop(rig_->charge().now);
     rig_->turn();
@@ -245,6 +250,33 @@ void Table::set_limits(const Words& words) {
     if (word.starts_with("unauthenticated=")) options_.unauthenticated_max = value;
     if (word.starts_with("pending=")) options_.pending_max = value;
   }
+  begin();
+}
+
+// One word, a list of words with commas (or one with a comma behind it), a number or a truth.
+std::string toml_of(const std::string& value) {
+  const bool is_plain = value == "true" || value == "false" ||
+                        value.find_first_not_of("0123456789") == std::string::npos;
+  if (is_plain && !value.empty()) return value;
+  if (value.find(',') == std::string::npos) return '"' + value + '"';
+  std::string text;
+  for (std::size_t at = 0; at < value.size();) {
+    const std::size_t end = std::min(value.find(',', at), value.size());
+    if (end != at) text += '"' + value.substr(at, end - at) + "\", ";
+    at = end + 1;
+  }
+  return '[' + text + ']';
+}
+
+void Table::set_profile(const Words& words) {
+  std::string text = "[profile]\n";
+  for (const std::string& word : std::span(words).subspan(1)) {
+    const std::size_t equals = std::min(word.find('='), word.size() - 1);
+    text += word.substr(0, equals) + " = " + toml_of(word.substr(equals + 1)) + "\n";
+  }
+  const std::string wrong = app::read_profile_text(text, options_.profile.emplace());
+  if (!wrong.empty()) throw std::runtime_error(wrong);
+  options_.profile->name = "table";
   begin();
 }
 

@@ -11,6 +11,7 @@
 //                                       name messages and accounts, are carried out again
 //   peer host=H realm=R from=NET connections=N call=ADDRESS     a rule, in front of other rows
 //   limit unauthenticated=N pending=N                           likewise
+//   profile KEY=VALUE KEY=VALUE,VALUE     likewise: the habits of all clients (docs/profiles.md)
 //   calls                            -> the addresses that the appliance is connecting to
 //   P is called                         the first of these is there; P refuses its call
 //   P connects [ADDRESS]                a transport connection
@@ -21,6 +22,7 @@
 //   P queues MESSAGE                    the charge tile does not come to it before the next row
 //   P closes
 //   wait 30s    stop    restart      -> EXPECTED     (stop: the appliance is told to end)
+//   lag 20ms                            input waits for so long before it is looked at
 //   top-up 46701234567 1.00EUR
 //   reauth SESSION [rg 10]   abort SESSION    an operator's; what came of it is told if not ok
 //   balance 46701234567              -> free 9.00 held 1.00
@@ -80,6 +82,7 @@ class Table {
   void act_as_client(const Words& words);
   void add_peer(const Words& words);
   void set_limits(const Words& words);
+  void set_profile(const Words& words);
   dataplane::StreamId first_call() const;
   std::string calls() const;
   void open(Client& client, std::span<const std::string> words);
