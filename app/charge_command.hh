@@ -24,6 +24,8 @@ class Commander {
 
   void carry_out(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
                  const ledger::Command& command, bool may_move);
+  // Of the command carried out last.
+  ledger::Outcome outcome() const { return answer_.outcome; }
 
  private:
   ledger::Outcome dispatch(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,

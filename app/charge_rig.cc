@@ -183,6 +183,7 @@ void ChargeRig::make_tiles() {
                         .journal_link = link[charge_journal_link],
                         .order_links = {link[charge_net_link]},
                         .trace_link = link[charge_control_link],
+                        .trace_table = &trace_table(),
                         .tariff = reinterpret_cast<VersionedBlob*>(tariff_.data()),
                         .journal = journal,
                         .undo = reinterpret_cast<ledger::UndoMemory*>(undo_.data())},

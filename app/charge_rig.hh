@@ -79,7 +79,11 @@ class ChargeRig {
   LinkMemory* net_charge() const;
   LinkMemory* journal_net() const;
   LinkMemory* charge_net() const;
-  LinkMemory* charge_control() const;  // effects of watched requests
+  LinkMemory* charge_control() const;  // effects on who is watched
+  // Who is watched.
+  ledger::TraceTable& trace_table() {
+    return *reinterpret_cast<ledger::TraceTable*>(trace_table_.data());
+  }
   const VersionedBlob* tariff() const;
   // Both, for one request.
   AnswerFrame ask(Bytes request);
@@ -122,6 +126,7 @@ class ChargeRig {
   PageMemory undo_;
   PageMemory journal_;
   PageMemory tariff_;
+  PageMemory trace_table_{sizeof(ledger::TraceTable)};
   std::vector<PageMemory> links_;
   MemoryStorage storage_;
   u64 tsc_ = 0;

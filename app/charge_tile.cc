@@ -57,7 +57,7 @@ ChargeTile::ChargeTile(const ChargeTileOptions& options, const ledger::LedgerMem
       orders_(options.order_links),
       commander_(charger_, orders_, counters),
       tariff_(*options.tariff),
-      trace_(options.trace_link, counters.drop_trace_full) {
+      trace_(options.trace_link, options.trace_table, counters.drop_trace_full) {
   for (u32 number = 0; number < ledger::shard_count; ++number) {
     shards_.push_back(owns(number) ? std::make_unique<Shard>(memory_, number) : nullptr);
   }
@@ -186,9 +186,13 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
 }
 
 void ChargeTile::charge_watched(const Item& item, Operation& op, bool may_move) {
-  trace_.before(*item.shard, item.request);
+  // A session's account is that of its first request, so it is the same afterwards.
+  const u32 account = EffectTrace::account_of(*item.shard, item.request);
+  const ChargeRequest& head = item.request.head();
+  trace_.before(*item.shard, account);
   charger_.charge(*item.shard, op, tariff_.image(), item.request, may_move);
-  trace_.after(*item.shard, item.request, charger_.answer(), op.now());
+  trace_.after(*item.shard, account, charger_.answer().octets(),
+               {.tag = head.tag, .traces = head.traces, .at = op.now()});
 }
 
 // What a client said to a RAR or an ASR. A crossing UPDATE needs nothing: it is one like any other.
@@ -210,11 +214,14 @@ void ChargeTile::on_order_answer(const Item& item, const Turn& turn) {
   if (session == 0 || owner.session(session).state != ledger::SessionState::open) return;
   if (result != unknown_session && order.kind != OrderKind::abort) return;
   Operation op(burst_, owner.number(), owner.header(), turn.now);
-  if (result == unknown_session) {
-    charger_.forget(owner, op, tariff_.image(), session);
-  } else {
-    charger_.hasten(owner, op, session);
-  }
+  if (result != unknown_session) return charger_.hasten(owner, op, session);
+  const u8 traces = trace_.watchers(owner, session);
+  const u32 account = owner.session(session).account;
+  if (traces != 0) trace_.before(owner, account);
+  charger_.forget(owner, op, tariff_.image(), session);
+  if (traces == 0) return;
+  trace_.after(owner, account, ledger::Outcome::session_unknown,
+               {.traces = traces, .cause = ledger::TraceCause::unknown_session, .at = turn.now});
 }
 
 u32 ChargeTile::poll_requests(const Turn& turn) {
@@ -249,16 +256,31 @@ u32 ChargeTile::poll_commands(const Turn& turn) {
     Shard& owner = shard(command.shard);
     Operation op(burst_, owner.number(), owner.header(), turn.now);
     op.watch(options_.policy.thresholds);
-    commander_.carry_out(owner, op, tariff_.image(), command, journal_has_room());
+    carry_out(owner, op, command);
     counters_.thresholds_crossed += op.crossings().number();
     ++counters_.commands;
     ++work;
   }
   burst_.commit(&control_);
+  trace_.publish();
   return work;
 }
 
+void ChargeTile::carry_out(Shard& owner, Operation& op, const ledger::Command& command) {
+  const u8 traces = trace_.watchers(owner, command);
+  const u32 account = traces != 0 ? EffectTrace::account_of(owner, command) : 0;
+  if (traces != 0) trace_.before(owner, account);
+  commander_.carry_out(owner, op, tariff_.image(), command, journal_has_room());
+  if (traces == 0) return;
+  trace_.after(owner, account, commander_.outcome(),
+               {.traces = traces,
+                .cause = ledger::TraceCause::command,
+                .command = command.kind,
+                .at = op.now()});
+}
+
 void ChargeTile::housekeep(const Turn& turn) {
+  trace_.refresh(turn.now);
   if (!tariff_.is_loaded()) return;
   turn_wheels(turn);
   if (!sweep_.is_idle() && journal_has_room()) sweep(turn);
@@ -272,7 +294,7 @@ void ChargeTile::turn_wheels(const Turn& turn) {
     owner.forget_closed(turn.now, wheel_visits_max);
     if (!journal_has_room()) continue;
     owner.turn_wheel(turn.now, wheel_visits_max, [&](u32 session) {
-      if (!end_session(owner, session, turn.now)) {
+      if (!end_session(owner, session, ledger::TraceCause::timer, turn.now)) {
         owner.postpone(session, turn.now + Duration::seconds(1));
       }
     });
@@ -281,15 +303,23 @@ void ChargeTile::turn_wheels(const Turn& turn) {
 
 // Ends a session that its client has forgotten, in a burst of its own: rare, and its entry may be
 // large. False if there is no room now.
-bool ChargeTile::end_session(Shard& owner, u32 session, Instant now) {
+bool ChargeTile::end_session(Shard& owner, u32 session, ledger::TraceCause cause, Instant now) {
   burst_.begin();
   if (!burst_.has_room(timer_entry_bytes)) {
     burst_.commit();
     return false;
   }
+  const u8 traces = trace_.watchers(owner, session);
+  const u32 account = owner.session(session).account;
+  if (traces != 0) trace_.before(owner, account);
   Operation op(burst_, owner.number(), owner.header(), now);
   charger_.expire(owner, op, tariff_.image(), session);
+  if (traces != 0) {
+    trace_.after(owner, account, ledger::Outcome::ok,
+                 {.traces = traces, .cause = cause, .at = now});
+  }
   burst_.commit();
+  trace_.publish();
   return true;
 }
 
@@ -304,7 +334,9 @@ void ChargeTile::sweep(const Turn& turn) {
       [&](u32 session) {
         if (owner.session(session).state != ledger::SessionState::open) return;
         // Without room it is left to its timer.
-        if (!end_session(owner, session, turn.now)) ++counters_.sweeps_dropped;
+        if (!end_session(owner, session, ledger::TraceCause::restart, turn.now)) {
+          ++counters_.sweeps_dropped;
+        }
       });
 }
 

@@ -64,7 +64,7 @@ inline constexpr std::array charge_counter_names = with_outcomes({
     {"refused_too_busy", "requests refused because a pool of records is full"},
     {"bursts", "bursts with work in them"},
     {"sweeps_dropped", "sessions of restarted clients that are left to their timers, for no room"},
-    {"drop_trace_full", "effects of requests not told to who watches, because he is too slow"},
+    {"drop_trace_full", "effects not told to who watches, because he is too slow"},
     {"thresholds_crossed", "buckets that fell below a threshold"},
 });
 static_assert(std::size(charge_counter_names) * sizeof(u64) == sizeof(ChargeCounters));
@@ -76,8 +76,9 @@ struct ChargeTileOptions {
   std::vector<LinkMemory*> net_links;
   LinkMemory* control_link = nullptr;
   LinkMemory* journal_link = nullptr;
-  std::vector<LinkMemory*> order_links;  // by number of net tile; may be none
-  LinkMemory* trace_link = nullptr;      // effects of watched requests; may be none
+  std::vector<LinkMemory*> order_links;             // by number of net tile; may be none
+  LinkMemory* trace_link = nullptr;                 // effects on who is watched; may be none
+  const ledger::TraceTable* trace_table = nullptr;  // who is; may be none
   const VersionedBlob* tariff = nullptr;
   rating::Program::Mapping tariff_mapping = rating::Program::Mapping::data;
   const ledger::JournalMemory* journal = nullptr;  // whether it has room
@@ -117,7 +118,8 @@ class ChargeTile {
   u32 poll_commands(const Turn& turn);
   void turn_wheels(const Turn& turn);
   void sweep(const Turn& turn);
-  bool end_session(ledger::Shard& owner, u32 session, Instant now);
+  bool end_session(ledger::Shard& owner, u32 session, ledger::TraceCause cause, Instant now);
+  void carry_out(ledger::Shard& owner, ledger::Operation& op, const ledger::Command& command);
   bool journal_has_room() const {
     return options_.journal->has_room.load(std::memory_order_relaxed) != 0;
   }

@@ -144,6 +144,7 @@ void CoreProcess::prepare_charge(u32 number) {
   options.order_links = links(name, TileKind::net);
   options.journal_link = link(name, to_text(TileName{TileKind::journal, journal}));
   options.trace_link = link(name, "control");
+  options.trace_table = memory_.trace();
   options.tariff = memory_.tariff();
   options.tariff_mapping = map_for_running(config_, *memory_.tariff());
   options.journal = memory_.journal(journal);

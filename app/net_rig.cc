@@ -22,7 +22,6 @@ NetRig::NetRig(const Options& options)
       index_(ledger::IdentityIndex::format(index_memory_.data(), identities_max)),
       counters_(net_block_names().size()),
       latency_memory_(sizeof(Histogram)),
-      trace_table_(sizeof(ledger::TraceTable)),
       trace_link_(LinkMemory::footprint(trace_link_bytes)) {
   LinkMemory::format(trace_link_.data(), trace_link_bytes);
   if (options.tariff.empty()) {

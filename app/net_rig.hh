@@ -40,9 +40,7 @@ class NetRig {
   ChargeRig& charge() { return charge_; }
   NetCounters& counters() { return *reinterpret_cast<NetCounters*>(counters_.data()); }
   // Who is watched, and what the tile has copied of it.
-  ledger::TraceTable& trace_table() {
-    return *reinterpret_cast<ledger::TraceTable*>(trace_table_.data());
-  }
+  ledger::TraceTable& trace_table() { return charge_.trace_table(); }
   LinkMemory* traced() { return reinterpret_cast<LinkMemory*>(trace_link_.data()); }
   // By the name that it has in the counters' table.
   u64 counter(std::string_view name) const;
@@ -81,7 +79,6 @@ class NetRig {
   ProfileTable profiles_;
   std::vector<u64> counters_;
   PageMemory latency_memory_;
-  PageMemory trace_table_;
   PageMemory trace_link_;
   std::unique_ptr<NetTile> tile_;
   std::unique_ptr<FakeTransport> transport_;

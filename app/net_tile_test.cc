@@ -636,6 +636,39 @@ TEST(NetTile, an_open_session_is_watched_by_its_account_or_its_name) {
   }
 }
 
+// A session that nobody ends, and a top-up: no message says what they move.
+TEST(NetTile, timers_and_commands_are_told_of_who_is_watched) {
+  NetTileRig rig;
+  const auto watched = rig.add_account("46709999999", "prepaid", {Amount{10'000'000}});
+  const StreamId peer = rig.open();
+  rig.transport().deliver(peer, encode({.session = "s;1", .subscriber = "46709999999"}));
+  rig.transport().deliver(peer, encode({.session = "s;other"}));
+  rig.turn();
+  rig.wait(Duration::seconds(1190));  // short of twice its Validity-Time
+  arm(rig, account_wanted(watched));
+  ledger::Command command{.kind = ledger::CommandKind::top_up,
+                          .shard = static_cast<u8>(watched.shard()),
+                          .bucket_count = 1,
+                          .account = watched};
+  command.buckets[0] = {.amount = Amount{2'000'000}, .unit = Unit::eur};
+  EXPECT_EQ(rig.order(command), "ok");
+  const std::vector<Traced> topped = taken(rig.charge().charge_control());
+  ASSERT_EQ(topped.size(), 1u);
+  EXPECT_EQ(topped[0].record.cause, ledger::TraceCause::command);
+  EXPECT_EQ(topped[0].record.command, ledger::CommandKind::top_up);
+  for (u32 i = 0; i < 20; ++i) rig.wait(Duration::seconds(1));
+  const std::vector<Traced> ended = taken(rig.charge().charge_control());
+  ASSERT_EQ(ended.size(), 1u) << "of the other session nothing is told";
+  EXPECT_EQ(ended[0].record.cause, ledger::TraceCause::timer);
+  ledger::TraceEffects head;
+  std::memcpy(&head, ended[0].rest.data(), sizeof head);
+  ASSERT_EQ(head.bucket_count, 1u);
+  ledger::TraceBucket bucket;
+  std::memcpy(&bucket, ended[0].rest.data() + sizeof head + head.answer_bytes, sizeof bucket);
+  EXPECT_GT(bucket.before.reserved.count, 0);
+  EXPECT_EQ(bucket.after.reserved.count, 0);
+}
+
 // A refusal before the ledger is told as well; a full ring is counted and hurts nobody.
 TEST(NetTile, a_trace_nobody_reads_costs_only_itself) {
   NetTileRig rig;

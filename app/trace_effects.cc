@@ -18,12 +18,11 @@ TraceBucket::Figures figures_of(const ledger::Bucket& bucket) {
 
 }  // namespace
 
-EffectTrace::EffectTrace(LinkMemory* link, u64& dropped)
-    : dropped_(dropped), has_link_(link != nullptr) {
+EffectTrace::EffectTrace(LinkMemory* link, const ledger::TraceTable* table, u64& dropped)
+    : dropped_(dropped), has_link_(link != nullptr), armed_(link == nullptr ? nullptr : table) {
   if (has_link_) link_ = LinkProducer(link);
 }
 
-// As the Charger finds it: a session's own, else the one that the request was sent to.
 u32 EffectTrace::account_of(const ledger::Shard& shard, ChargeRequestView request) {
   const u32 session = shard.find_session(request.head().session_hash, request.session_id());
   const u32 account =
@@ -31,9 +30,35 @@ u32 EffectTrace::account_of(const ledger::Shard& shard, ChargeRequestView reques
   return shard.is_account(account) ? account : 0;
 }
 
-void EffectTrace::before(const ledger::Shard& shard, ChargeRequestView request) {
+// A command names an account, or a session of one.
+u32 EffectTrace::account_of(const ledger::Shard& shard, const ledger::Command& command) {
+  const std::string_view session_id(command.session_id.data(), command.session_id_bytes);
+  u32 account = command.account.index();
+  if (!session_id.empty()) {
+    const u32 session = shard.find_session(ledger::Shard::session_hash(session_id), session_id);
+    account = session != 0 ? shard.session(session).account : 0;
+  }
+  return shard.is_account(account) ? account : 0;
+}
+
+u8 EffectTrace::watchers(const ledger::Shard& shard, const ledger::Command& command) const {
+  if (armed_.is_none()) [[likely]]
+    return 0;
+  const u32 account = account_of(shard, command);
+  if (account == 0) return 0;
+  return armed_.match(ledger::AccountRef::make(shard.number(), account),
+                      {command.session_id.data(), command.session_id_bytes});
+}
+
+u8 EffectTrace::watchers(const ledger::Shard& shard, u32 session) const {
+  if (armed_.is_none()) [[likely]]
+    return 0;
+  return armed_.match(ledger::AccountRef::make(shard.number(), shard.session(session).account),
+                      shard.session(session).session_id_text());
+}
+
+void EffectTrace::before(const ledger::Shard& shard, u32 account) {
   bucket_count_ = 0;
-  const u32 account = account_of(shard, request);
   if (account == 0) return;
   for (u32 at = shard.account(account).first_bucket; at != 0 && bucket_count_ < buckets_.size();
        at = shard.bucket(at).next) {
@@ -48,10 +73,15 @@ const TraceBucket::Figures* EffectTrace::find_before(u32 bucket) const {
   return nullptr;
 }
 
-void EffectTrace::after(const ledger::Shard& shard, ChargeRequestView request,
-                        const AnswerFrame& answer, Instant now) {
+void EffectTrace::after(const ledger::Shard& shard, u32 account, ledger::Outcome outcome,
+                        const Mark& mark) {
+  ledger::Answer answer;
+  answer.outcome = outcome;
+  after(shard, account, Bytes(reinterpret_cast<const u8*>(&answer), sizeof answer), mark);
+}
+
+void EffectTrace::after(const ledger::Shard& shard, u32 account, Bytes told, const Mark& mark) {
   if (!has_link_) return;
-  const u32 account = account_of(shard, request);
   moved_count_ = 0;
   u32 seen = 0;
   for (u32 at = account != 0 ? shard.account(account).first_bucket : 0;
@@ -62,7 +92,6 @@ void EffectTrace::after(const ledger::Shard& shard, ChargeRequestView request,
     if (known != nullptr) moved.before = *known;
     if (moved.before != moved.after) moved_[moved_count_++] = moved;
   }
-  const Bytes told = answer.octets();
   const u64 bucket_bytes = u64{moved_count_} * sizeof(TraceBucket);
   const u64 bytes = sizeof(TraceRecord) + sizeof(ledger::TraceEffects) + told.size() + bucket_bytes;
   const MutableBytes room = link_.reserve(bytes);
@@ -70,10 +99,12 @@ void EffectTrace::after(const ledger::Shard& shard, ChargeRequestView request,
     ++dropped_;
     return;
   }
-  const TraceRecord record{.at_ns = now.ns,
-                           .tag = request.head().tag,
+  const TraceRecord record{.at_ns = mark.at.ns,
+                           .tag = mark.tag,
                            .kind = ledger::TraceKind::effects,
-                           .traces = request.head().traces};
+                           .traces = mark.traces,
+                           .cause = mark.cause,
+                           .command = mark.command};
   const ledger::TraceEffects effects{.account_id = account != 0 ? shard.account(account).id : 0,
                                      .answer_bytes = static_cast<u32>(told.size()),
                                      .bucket_count = moved_count_};

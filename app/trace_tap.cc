@@ -22,35 +22,16 @@ constexpr u32 own_ports = 16384;
 }  // namespace
 
 TraceTap::TraceTap(const TraceTapOptions& options, const Counts& counts)
-    : options_(options), counts_(counts), wanted_{} {
+    : options_(options),
+      counts_(counts),
+      armed_(options.link == nullptr ? nullptr : options.table) {
   check(options_.tile < ledger::trace_tiles_max, "every net tile has a place in the table");
   if (options_.link == nullptr) options_.table = nullptr;
   if (options_.table != nullptr) link_ = LinkProducer(options_.link);
 }
 
 void TraceTap::refresh(Instant now) {
-  if (options_.table == nullptr) return;
-  const bool is_over = armed_count_ != 0 && now >= earliest_end_;
-  if (options_.table->version() == version_ && !is_over) return;
-  u32 version = 0;
-  ledger::TraceTable::Wanted wanted;
-  if (!options_.table->read(wanted, version)) return;
-  wanted_ = wanted;
-  version_ = version;
-  armed_count_ = 0;
-  earliest_end_ = Instant::never();
-  for (TraceWanted& one : wanted_) {
-    if (!one.is_armed(now)) {
-      one.until_ns = 0;
-      continue;
-    }
-    ++armed_count_;
-    one.session_id_bytes =
-        std::min<u16>(one.session_id_bytes, static_cast<u16>(one.session_id.size()));
-    one.session_hash = ledger::Shard::session_hash(one.session_id_text());
-    earliest_end_ = std::min(earliest_end_, Instant{one.until_ns});
-  }
-  options_.table->note_seen(options_.tile, version_);
+  if (armed_.refresh(now)) options_.table->note_seen(options_.tile, armed_.version());
 }
 
 u8 TraceTap::match(Bytes message, std::span<const ledger::Shard> shards) const {
@@ -66,9 +47,10 @@ u8 TraceTap::match(Bytes message, std::span<const ledger::Shard> shards) const {
     return static_cast<u8>(traces);
   }
   const u32 hash = ledger::Shard::session_hash(session_id);
-  for (u32 i = 0; i < wanted_.size(); ++i) {
-    if (wanted_[i].until_ns == 0 || (traces >> i & 1) != 0) continue;
-    if (is_wanted(wanted_[i], hash, session_id, shards)) traces |= u32{1} << i;
+  for (u32 i = 0; i < armed_.all().size(); ++i) {
+    const TraceWanted& one = armed_.all()[i];
+    if (one.until_ns == 0 || (traces >> i & 1) != 0) continue;
+    if (is_wanted(one, hash, session_id, shards)) traces |= u32{1} << i;
   }
   return static_cast<u8>(traces);
 }
@@ -95,8 +77,8 @@ u8 TraceTap::match_subscriber(Bytes subscription_id) const {
       identity_key_of({static_cast<diameter::SubscriptionIdType>(type.as_u32()), data.data()});
   if (key.is_none()) return 0;
   u32 traces = 0;
-  for (u32 i = 0; i < wanted_.size(); ++i) {
-    const TraceWanted& one = wanted_[i];
+  for (u32 i = 0; i < armed_.all().size(); ++i) {
+    const TraceWanted& one = armed_.all()[i];
     if (one.until_ns != 0 && std::ranges::find(one.identities, key) != one.identities.end()) {
       traces |= u32{1} << i;
     }

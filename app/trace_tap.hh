@@ -8,6 +8,7 @@
 // subscriber in its message is found in the shard of the account that is watched.
 #pragma once
 
+#include "app/armed_traces.hh"
 #include "app/connection.hh"
 #include "base/link.hh"
 #include "ledger/shard.hh"
@@ -34,7 +35,7 @@ class TraceTap {
   // In each housekeeping: what is armed now.
   void refresh(Instant now);
 
-  bool is_idle() const { return armed_count_ == 0; }
+  bool is_idle() const { return armed_.is_none(); }
 
   // A bit for each trace that wants this message.
   u8 match(Bytes message, std::span<const ledger::Shard> shards) const;
@@ -55,10 +56,7 @@ class TraceTap {
   TraceTapOptions options_;
   Counts counts_;
   LinkProducer link_;
-  u32 version_ = 0;
-  u32 armed_count_ = 0;
-  Instant earliest_end_;
-  ledger::TraceTable::Wanted wanted_;  // those that are not armed have no until_ns
+  ArmedTraces armed_;
 };
 
 }  // namespace tollgate::app

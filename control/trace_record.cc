@@ -9,6 +9,7 @@
 #include "base/amount.hh"
 #include "base/time.hh"
 #include "control/appliance.hh"
+#include "control/command_name.hh"
 
 namespace tollgate::control {
 namespace {
@@ -124,6 +125,22 @@ bool describe_effects(Bytes octets, Json& told) {
   return true;
 }
 
+std::string_view cause_text(ledger::TraceCause cause) {
+  switch (cause) {
+    case ledger::TraceCause::request:
+      return "request";
+    case ledger::TraceCause::timer:
+      return "timer";
+    case ledger::TraceCause::restart:
+      return "restart";
+    case ledger::TraceCause::unknown_session:
+      return "unknown_session";
+    case ledger::TraceCause::command:
+      return "command";
+  }
+  return "unknown";
+}
+
 std::string_view kind_text(TraceKind kind) {
   switch (kind) {
     case TraceKind::received:
@@ -153,6 +170,11 @@ Json describe_trace(Bytes frame) {
     describe_message(record, frame, told);
   } else if (!describe_effects(frame, told)) {
     return nullptr;
+  } else {
+    told["cause"] = cause_text(record.cause);
+    if (record.cause == ledger::TraceCause::command) {
+      told["command"] = command_name(record.command);
+    }
   }
   return told;
 }

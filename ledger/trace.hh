@@ -6,8 +6,9 @@
 //   control          arms a few traces, each of one account or one session, in the TraceTable
 //   net tiles        look at the table once in each housekeeping; while nothing is armed a message
 //                    costs them one comparison. What matches is copied onto net<N>_control
-//   charge tiles     tell, for a request that a net tile has marked, which buckets moved and what
-//                    was answered, on charge<C>_control
+//   charge tiles     tell which buckets moved and what was answered, on charge<C>_control: of a
+//                    request that a net tile has marked, and of commands and timers, which are
+//                    rare, by the table
 //
 // A ring that is full is passed over and counted: nothing waits for who watches. What is told is
 // for eyes, not for the books: a request that a tile died over may be told twice.
@@ -18,6 +19,7 @@
 #include <cstring>
 
 #include "base/time.hh"
+#include "ledger/command.hh"
 #include "ledger/journal_format.hh"
 
 namespace tollgate::ledger {
@@ -84,6 +86,15 @@ enum class TraceKind : u8 {
   effects = 3,   // a TraceEffects follows, the octets of an Answer, and TraceBuckets
 };
 
+// What a charge tile did it for.
+enum class TraceCause : u8 {
+  request = 0,
+  timer = 1,            // nobody has spoken for the session
+  restart = 2,          // its client has restarted
+  unknown_session = 3,  // its client says that it does not know it
+  command = 4,          // of an operator, or of provisioning: TraceRecord::command
+};
+
 // What begins each frame on a ring of traces.
 struct TraceRecord {
   i64 at_ns = 0;
@@ -97,7 +108,9 @@ struct TraceRecord {
   std::array<u8, 16> local{};  // addresses; IPv4 takes the first four octets
   std::array<u8, 16> remote{};
   u32 whole_bytes = 0;  // of the message; fewer follow if it was cut
-  u32 reserved = 0;
+  TraceCause cause = TraceCause::request;  // of effects
+  CommandKind command = CommandKind::none;
+  u16 reserved = 0;
 };
 static_assert(sizeof(TraceRecord) == 64);
 

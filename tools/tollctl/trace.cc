@@ -37,8 +37,18 @@ std::string moved_text(const Json& bucket) {
                      plain(bucket["after"]["reserved"]));
 }
 
+// What it was for, unless it was a request, whose message stands before it.
+std::string cause_text(const Json& record) {
+  const std::string cause = record.value("cause", "request");
+  if (cause == "request") return {};
+  if (cause == "command") return "command " + record.value("command", "unknown") + ", ";
+  if (cause == "timer") return "session ended by its timer, ";
+  if (cause == "restart") return "session ended, its client has restarted, ";
+  return "session ended, its client does not know it, ";
+}
+
 std::string effects_text(const Json& record) {
-  std::string text = "ledger: " + plain(record["outcome"]);
+  std::string text = "ledger: " + cause_text(record) + plain(record["outcome"]);
   if (record.value("repeated", false)) text += " (the stored answer again)";
   for (const Json& service : record["services"]) {
     text += "; ";

@@ -143,9 +143,13 @@ TEST_F(TraceTest, effects_are_told_with_before_and_after) {
 }
 
 // What a charge tile writes for a request that reserved 0.10 of 10.00.
-Octets effects_frame() {
-  const ledger::TraceRecord record{
-      .at_ns = 1, .tag = {5}, .kind = ledger::TraceKind::effects, .traces = 1};
+Octets effects_frame(ledger::TraceCause cause = ledger::TraceCause::request) {
+  const ledger::TraceRecord record{.at_ns = 1,
+                                   .tag = {5},
+                                   .kind = ledger::TraceKind::effects,
+                                   .traces = 1,
+                                   .cause = cause,
+                                   .command = ledger::CommandKind::top_up};
   ledger::Answer answer{.service_count = 1};
   answer.first = {.rating_group = 10,
                   .granted = {1000},
@@ -181,6 +185,18 @@ TEST_F(TraceTest, what_a_charge_tile_wrote_is_described) {
   for (std::size_t bytes = 0; bytes < frame.size(); ++bytes) {
     EXPECT_TRUE(control::describe_trace(Bytes(frame).first(bytes)).is_null()) << bytes;
   }
+}
+
+TEST_F(TraceTest, what_no_message_asked_for_has_its_cause) {
+  using ledger::TraceCause;
+  const auto text_of = [](TraceCause cause) {
+    Json told = control::describe_trace(effects_frame(cause));
+    return TraceView("").show(told).substr(sizeof "1970-01-01T00:00:00.000Z");
+  };
+  EXPECT_TRUE(text_of(TraceCause::request).starts_with(" ledger: ok;"));
+  EXPECT_TRUE(text_of(TraceCause::command).starts_with(" ledger: command topup, ok;"));
+  EXPECT_TRUE(text_of(TraceCause::timer).starts_with(" ledger: session ended by its timer, ok"));
+  EXPECT_TRUE(text_of(TraceCause::restart).find("its client has restarted") != std::string::npos);
 }
 
 TEST_F(TraceTest, a_file_that_cannot_be_written_is_refused) {
