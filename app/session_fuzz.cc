@@ -72,8 +72,9 @@ class Plant {
   Plant() : rig_({}), account_(rig_.add_account(subscriber, "prepaid", {Amount{1}})) {}
 
   NetRig& rig() { return rig_; }
+  ledger::Shard shard() { return rig_.charge().shard(account_.shard()); }
   ledger::Bucket bucket() {
-    const ledger::Shard shard = rig_.charge().shard(account_.shard());
+    const ledger::Shard shard = this->shard();
     return shard.bucket(shard.account(account_.index()).first_bucket);
   }
   void top_up() {
@@ -110,9 +111,7 @@ class Course {
     for (u32 i = 0; i < sessions_per_input; ++i) {
       ask({.session = i, .type = diameter::RequestType::termination, .number = next_number_[i]++});
     }
-    if (is_known_) {
-      check(plant_.bucket().reserved == before_.reserved, "what has ended holds nothing");
-    }
+    if (is_known_) check_nothing_is_held();
     plant_.rig().transport().end(peer_);
     plant_.rig().poll();
   }
@@ -275,6 +274,21 @@ class Course {
     i64 cost = 0;
     for (const i64 used : used_) cost += price_of(used);
     check(now.consumed.count - before_.consumed.count == cost, "what was used is consumed, once");
+  }
+
+  // While time passed, sessions of earlier inputs that nobody ended may have run out.
+  void check_nothing_is_held() {
+    const ledger::Shard shard = plant_.shard();
+    for (u32 i = 0; i < sessions_per_input; ++i) {
+      const std::string name = session_name(i);
+      const u32 session = shard.find_session(ledger::Shard::session_hash(name), name);
+      if (session == 0) continue;
+      check(shard.session(session).state != ledger::SessionState::open, "it has ended");
+      check(shard.session(session).quota.hold_count == 0, "what has ended holds nothing");
+    }
+    const Amount reserved = plant_.bucket().reserved;
+    check(reserved <= before_.reserved, "no more is held than before");
+    check(waits_ != 0 || reserved == before_.reserved, "nobody else's holds have gone");
   }
 
   Plant& plant_;

@@ -97,19 +97,41 @@ bool is_after_change(const diameter::CreditControlRequest& request,
           request.type == diameter::RequestType::termination);
 }
 
+constexpr u8 octet_parts = unit_bit::input_octets | unit_bit::output_octets;
+
+// Whether input and output count where there is a total beside them.
+bool counts_parts(const Profile& profile, u8 kinds) {
+  return profile.trusts_parts && (kinds & octet_parts) == octet_parts;
+}
+
+// The octets of one report, as it tells them: reports that add up may tell them in several ways.
+bool add_octets(const diameter::Units& report, const Profile& profile, i64& sum) {
+  const bool has_total = report.has(diameter::unit_total_octets);
+  if (has_total && !counts_parts(profile, report.kinds)) {
+    return add_count(report.total_octets, sum);
+  }
+  return (!report.has(diameter::unit_input_octets) || add_count(report.input_octets, sum)) &&
+         (!report.has(diameter::unit_output_octets) || add_count(report.output_octets, sum));
+}
+
 // Adds the reports of one side of a tariff change.
 bool add_reports(const diameter::CreditControlRequest& request,
                  std::span<const diameter::UsedUnits> reports, bool is_after,
                  const Profile& profile, ChargeService& service) {
+  i64 octets = 0;
   for (const diameter::UsedUnits& report : reports) {
     if (is_after_change(request, report) != is_after) continue;
+    if (!add_octets(report.units, profile, octets)) return false;
     if (!add_units(report.units, service.used_kinds, service.used, service.money_unit)) {
       return false;
     }
     if (report.reason == diameter::ReportingReason::final_report) service.is_final_report = 1;
   }
-  constexpr u8 parts = unit_bit::input_octets | unit_bit::output_octets;
-  if (profile.trusts_parts && (service.used_kinds & parts) == parts) {
+  constexpr u8 all_octets = octet_parts | unit_bit::total_octets;
+  if (reports.size() > 1 && (service.used_kinds & all_octets) != 0) {
+    service.used.total_octets = octets;
+    service.used_kinds |= unit_bit::total_octets;
+  } else if (counts_parts(profile, service.used_kinds)) {
     service.used_kinds &= static_cast<u8>(~unit_bit::total_octets);
   }
   return true;

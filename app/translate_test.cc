@@ -118,6 +118,14 @@ TEST(Translate, reports_are_added_up_and_never_wrap) {
   EXPECT_EQ(service.used.total_octets, 5);
   EXPECT_EQ(service.used.time_s, 7u);
   EXPECT_EQ(service.used_kinds, unit_bit::total_octets | unit_bit::time);
+  // Each in its own way: what one tells in parts is not lost beside another's total.
+  constexpr u8 parts = diameter::unit_input_octets | diameter::unit_output_octets;
+  EXPECT_EQ(add_up({.kinds = diameter::unit_total_octets, .total_octets = 5},
+                   {.kinds = parts, .input_octets = 7, .output_octets = 11}),
+            Outcome::ok);
+  EXPECT_EQ(service.used.total_octets, 23);
+  EXPECT_NE(service.used_kinds & unit_bit::total_octets, 0);
+  EXPECT_EQ(service.used.input_octets, 7);
   const u64 most = INT64_MAX;
   for (const u8 kind : {diameter::unit_total_octets, diameter::unit_input_octets,
                         diameter::unit_output_octets, diameter::unit_service_specific}) {

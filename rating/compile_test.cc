@@ -61,6 +61,12 @@ std::string mistakes_of_rule(std::string_view rule) {
   return mistakes(fmt::format("plan p {{ currency EUR\nservice data {{\n{}\n}} }}", rule));
 }
 
+// `min` is a unit and a word: after a quantity that has its unit it is the word.
+TEST(CompileTest, AGrantHasALeastAndAMost) {
+  EXPECT_EQ(mistakes_of_rule("rule default free { grant 10MB min 1MB max 20MB }"), "");
+  EXPECT_EQ(mistakes_of_rule("rule default free { grant 10MB min 1MB; validity 10 min }"), "");
+}
+
 TEST(CompileTest, RulesThatCannotBe) {
   for (const Row& row : {
            Row{"rule default",

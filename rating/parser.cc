@@ -345,7 +345,9 @@ bool Parser::amount(AmountText& result, std::string_view what) {
   if (token.kind != Token::Kind::number) return fail(std::string(what));
   std::string text(token.text);
   const Token& after = tokens_[at_ + 1];
-  const bool is_apart = after.kind == Token::Kind::word && is_unit_word(after.text);
+  // `10 min`, but not the `min` of `10MiB min 1MiB`.
+  const bool has_unit = text.find_last_not_of("0123456789.-") != std::string::npos;
+  const bool is_apart = !has_unit && after.kind == Token::Kind::word && is_unit_word(after.text);
   if (is_apart) text += after.text;
   Amount value;
   Unit unit = Unit::none;

@@ -127,7 +127,12 @@ std::string Table::run(const std::string& file) {
         is_prologue = is_broken = false;
         title = line.text.substr(8);
         options_ = {};
+        options_.tariff = tariff_;
         begin();
+        continue;
+      }
+      if (words[0] == "tariff") {
+        tariff_ = text_of(folder_ + "/" + words.at(1));
         continue;
       }
       if (words[0] == "include") {

@@ -5,6 +5,7 @@
 // vectors. One row is what happens, and behind the arrow all that goes out because of it.
 //
 //   include FILE                        the lines of another table, from the same folder
+//   tariff FILE                         of the same folder, instead of the demonstration's
 //   message NAME = MESSAGE ...          names a message for later rows
 //   account 46701234567 prepaid 10.00EUR
 //   section TITLE                       a new appliance; the rows above the first section, which
@@ -104,6 +105,7 @@ class Table {
   Drafts drafts_;
   std::vector<Words> prologue_;
   std::string folder_;
+  std::string tariff_;  // text; empty: the demonstration's
   u32 next_id_ = 0x1000;
   u32 row_count_ = 0;
 };
