@@ -244,6 +244,27 @@ diameter::RequestMscc& ChargeTable::add_mscc() {
   return mscc;
 }
 
+// What one report does not hold yet joins it: "in 1MiB out 1MiB used 2MiB" is one, "used 1MiB used
+// 1MiB" are two.
+void ChargeTable::read_used(const std::string& word, const std::string& text, u8& count) {
+  diameter::UsedUnits made;
+  if (word == "before") made.tariff_change = diameter::TariffChangeUsage::before;
+  if (word == "after") made.tariff_change = diameter::TariffChangeUsage::after;
+  const u8 kind = word == "in"    ? diameter::unit_input_octets
+                  : word == "out" ? diameter::unit_output_octets
+                                  : diameter::unit_total_octets;
+  add_units(made.units, text, kind);
+  if (count != 0 && made.tariff_change == diameter::TariffChangeUsage::none) {
+    diameter::UsedUnits& last = request_->used_pool[request_->used_pool_count - 1];
+    const bool is_apart = last.tariff_change != diameter::TariffChangeUsage::none;
+    if (!is_apart && (last.units.kinds & made.units.kinds) == 0) {
+      return add_units(last.units, text, kind);
+    }
+  }
+  request_->used_pool[request_->used_pool_count++] = made;
+  ++count;
+}
+
 void ChargeTable::read_services(const Words& words, std::size_t at) {
   diameter::RequestMscc* mscc = nullptr;
   for (; at < words.size(); ++at) {
@@ -265,16 +286,8 @@ void ChargeTable::read_services(const Words& words, std::size_t at) {
       if (words[at] != "any") add_units(units, words[at], diameter::unit_total_octets);
     } else if (word == "used" || word == "in" || word == "out" || word == "before" ||
                word == "after") {
-      diameter::UsedUnits& used = request_->used_pool[request_->used_pool_count];
-      used = {};
-      if (word == "before") used.tariff_change = diameter::TariffChangeUsage::before;
-      if (word == "after") used.tariff_change = diameter::TariffChangeUsage::after;
-      add_units(used.units, words.at(++at),
-                word == "in"    ? diameter::unit_input_octets
-                : word == "out" ? diameter::unit_output_octets
-                                : diameter::unit_total_octets);
-      ++request_->used_pool_count;
-      ++(mscc != nullptr ? mscc->used_count : request_->used_count);
+      ++at;
+      read_used(word, words.at(at), mscc != nullptr ? mscc->used_count : request_->used_count);
     } else if (word == "final" && mscc != nullptr) {
       mscc->reason = diameter::ReportingReason::final_report;
     } else {

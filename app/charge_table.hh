@@ -14,7 +14,8 @@
 //   cdr      S1                                        -> normal rg 10 used 4MiB cost 0.41EUR
 //
 // A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS` or `ask any`, `used
-// UNITS`, `in UNITS`, `out UNITS`, `before UNITS`, `after UNITS` (a tariff change), `final`. `ask`
+// UNITS`, `in UNITS`, `out UNITS` (one report, unless it would hold a kind twice), `before UNITS`,
+// `after UNITS` (a tariff change), `final`. `ask`
 // and `used` in front of any service are units at command level. `#N` gives a request its number;
 // without it they count up. `as B` sends a request under the name of another account; `to N`, `from
 // N`, `in N` and `zone NAME` give it numbers. Other lines: top-up, adjust, refund, transfer,
@@ -83,6 +84,7 @@ class ChargeTable {
   void read_own_profile(const std::string& name);
   std::string text_of(const diameter::ReceivedMscc& mscc, bool with_group) const;
   std::vector<u64> make_frame(const std::string& session, const Client& client);
+  void read_used(const std::string& word, const std::string& text, u8& count);
   void read_services(const Words& words, std::size_t at);
   static ledger::SessionNumbers read_numbers(const Words& words, std::size_t& at);
   diameter::RequestMscc& add_mscc();

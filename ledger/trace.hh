@@ -107,7 +107,7 @@ struct TraceRecord {
   u16 remote_port = 0;
   std::array<u8, 16> local{};  // addresses; IPv4 takes the first four octets
   std::array<u8, 16> remote{};
-  u32 whole_bytes = 0;  // of the message; fewer follow if it was cut
+  u32 whole_bytes = 0;                     // of the message; fewer follow if it was cut
   TraceCause cause = TraceCause::request;  // of effects
   CommandKind command = CommandKind::none;
   u16 reserved = 0;
