@@ -40,7 +40,7 @@ u64 entry_bytes_bound(const ledger::Command& command) {
 
 constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
 
-constexpr u32 wheel_visits_max = 256;    // sessions looked at in one housekeeping of a shard
+constexpr u32 wheel_visits_max = 16;     // sessions looked at in one housekeeping of a shard
 constexpr u32 sweep_visits_max = 512;    // sessions looked at for restarted clients, likewise
 constexpr u32 shards_per_housekeep = 8;  // the wheel of each shard is turned every 8 ms or so
 

@@ -2,15 +2,19 @@
 // Copyright the Tollgate authors
 
 // What the ledger costs: a request that settles and holds again, in bursts of 32 as a charge tile
-// makes them, at 100 000 accounts; a look into the identity index at a million; a checksum.
+// makes them, at 100 000 accounts; a look into the identity index at a million; a checksum; the
+// timer wheel while all sessions end within an hour.
 //
 //   ./ledger_bench --benchmark_filter=Update
+//   ./ledger_bench --benchmark_filter=Wheel --benchmark_min_time=0
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <memory>
 #include <random>
 
@@ -195,6 +199,73 @@ void Update(benchmark::State& state) {
       static_cast<double>(town.entry_bytes) / static_cast<double>(updates);
 }
 BENCHMARK(Update)->Arg(100'000)->Unit(benchmark::kMicrosecond);
+
+// A session that its client forgot ends: its hold goes back, and it is kept to answer repetitions.
+void end(Town& town, u32 number, u32 index, Instant now) {
+  Shard& shard = *town.shards[number];
+  Session& session = shard.session(index);
+  town.burst.begin();
+  Operation op(town.burst, number, shard.header(), now);
+  op.change_all(session, Pool::session, index);
+  const BucketPlace place{shard, session.quota.hold_bucket[0]};
+  check(release(op, place, session.quota.hold_amount[0]) == Outcome::ok, "it was held");
+  session.state = SessionState::closed;
+  session.deadline_ns = (now + Duration::seconds(30)).ns;
+  op.finish(EntryKind::timer, AnswerTag::none());
+  shard.queue_closed(index);
+  town.burst.commit();
+}
+
+// All sessions end within an hour, which passes in steps of a millisecond; in each of them the
+// wheels of some shards are turned as a charge tile does it. What a request may have to wait for is
+// the longest of these turns.
+void Wheel(benchmark::State& state) {
+  constexpr u32 shards_a_turn = 8;
+  constexpr u32 visits_max = 16;
+  constexpr u64 hour_ms = 3'600'000;
+  for (auto _ : state) {
+    Town town(static_cast<u64>(state.range(0)));
+    std::mt19937_64 random(1);
+    for (const Subscriber& who : town.people) {
+      Shard& shard = *town.shards[who.shard];
+      const u32 index = shard.find_by_hash(who.hash);
+      shard.session(index).deadline_ns =
+          (begin + Duration::milliseconds(static_cast<i64>(random() % hour_ms))).ns;
+      shard.hasten(index);
+    }
+    u64 ended = 0;
+    u64 turns = 0;
+    std::chrono::nanoseconds longest{0};
+    std::chrono::nanoseconds all{0};
+    std::vector<i64> taken_ns;
+    for (u64 ms = 0; ended < town.people.size(); ++ms) {
+      check(ms < 2 * hour_ms, "all end in time");
+      const Instant now = begin + Duration::milliseconds(static_cast<i64>(ms));
+      const auto started = std::chrono::steady_clock::now();
+      for (u32 i = 0; i < shards_a_turn; ++i) {
+        const u32 number = static_cast<u32>((turns * shards_a_turn + i) % shard_count);
+        town.shards[number]->forget_closed(now, visits_max);
+        town.shards[number]->turn_wheel(now, visits_max, [&](u32 session) {
+          end(town, number, session, now);
+          ++ended;
+        });
+      }
+      const std::chrono::nanoseconds taken = std::chrono::steady_clock::now() - started;
+      longest = std::max(longest, taken);
+      all += taken;
+      taken_ns.push_back(taken.count());
+      ++turns;
+      town.drain();
+    }
+    const auto place = taken_ns.begin() + static_cast<i64>(taken_ns.size() * 999 / 1000);
+    std::nth_element(taken_ns.begin(), place, taken_ns.end());
+    state.counters["ns_per_end"] =
+        static_cast<double>(all.count()) / static_cast<double>(town.people.size());
+    state.counters["turn_p999_us"] = static_cast<double>(*place) / 1e3;
+    state.counters["turn_max_us"] = static_cast<double>(longest.count()) / 1e3;
+  }
+}
+BENCHMARK(Wheel)->Arg(100'000)->Arg(10'000'000)->Iterations(1)->Unit(benchmark::kSecond);
 
 void IdentityFind(benchmark::State& state) {
   const u64 count = static_cast<u64>(state.range(0));
