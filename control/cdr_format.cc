@@ -3,7 +3,10 @@
 
 #include "control/cdr_format.hh"
 
+#include <fmt/format.h>
+
 #include <cstring>
+#include <iterator>
 
 #include "base/hash.hh"
 #include "base/time.hh"
@@ -11,6 +14,8 @@
 
 namespace tollgate::control {
 namespace {
+
+constexpr std::size_t line_bytes_usual = 768;
 
 // The unit of a service's quantity, and how it is shown.
 Unit unit_of(const ledger::ChargingService& service) {
@@ -28,29 +33,31 @@ Unit unit_of(const ledger::ChargingService& service) {
   return Unit::events;
 }
 
-Json describe_service(const ledger::ChargingService& service) {
-  Json one{{"rating_group", nullptr}, {"service_identifier", nullptr}};
-  if ((service.flags & ledger::service_flag::has_rating_group) != 0) {
-    one["rating_group"] = service.rating_group;
-  }
-  if ((service.flags & ledger::service_flag::has_service_identifier) != 0) {
-    one["service_identifier"] = service.service_identifier;
-  }
+void append_service(std::string& line, const ledger::ChargingService& service) {
+  using ledger::service_flag::has_rating_group;
+  using ledger::service_flag::has_service_identifier;
+  const auto to = std::back_inserter(line);
+  const auto number_if = [&](u8 flag, u32 number) {
+    return (service.flags & flag) != 0 ? fmt::format("{}", number) : std::string("null");
+  };
+  fmt::format_to(to, R"({{"rating_group":{},"service_identifier":{})",
+                 number_if(has_rating_group, service.rating_group),
+                 number_if(has_service_identifier, service.service_identifier));
   const Unit unit = unit_of(service);
-  one["unit"] = unit_name(unit);
-  one["used"] = to_decimal({service.used.count}, unit);
-  one["input_octets"] = service.used_input_octets;
-  one["output_octets"] = service.used_output_octets;
-  one["seconds"] = service.used_seconds;
-  one["events"] = service.used_events;
-  const bool has_cost = is_money(service.cost_unit);
-  one["cost"] = nullptr;
-  one["currency"] = nullptr;
-  if (has_cost) {
-    one["cost"] = to_decimal({service.cost.count}, service.cost_unit);
-    one["currency"] = unit_name(service.cost_unit);
+  line += ",\"unit\":";
+  append_text(line, unit_name(unit));
+  fmt::format_to(to,
+                 R"(,"used":"{}","input_octets":{},"output_octets":{},"seconds":{},"events":{})",
+                 to_decimal({service.used.count}, unit), service.used_input_octets,
+                 service.used_output_octets, service.used_seconds, service.used_events);
+  if (is_money(service.cost_unit)) {
+    fmt::format_to(to, R"(,"cost":"{}","currency":)",
+                   to_decimal({service.cost.count}, service.cost_unit));
+    append_text(line, unit_name(service.cost_unit));
+    line += '}';
+  } else {
+    line += R"(,"cost":null,"currency":null})";
   }
-  return one;
 }
 
 // Session-Ids begin with the name of their client (RFC 6733 section 8.8); the hash says whether
@@ -76,26 +83,34 @@ bool read_charging_note(Bytes words, ChargingRecord& record) {
   return true;
 }
 
-Json describe(const ChargingRecord& record, const CdrNames& names) {
+std::string to_line(const ChargingRecord& record, const CdrNames& names) {
   const ledger::ChargingData& data = record.data;
-  Json line = names.account(data.account_id);
-  line["account_id"] = data.account_id;
-  line["plan"] = names.plan(data.plan);
-  line["session_id"] = record.session_id;
+  std::string line = "{";
+  line.reserve(line_bytes_usual);
+  const auto to = std::back_inserter(line);
+  line += names.account(data.account_id);
+  fmt::format_to(to, R"(,"account_id":{},"plan":)", data.account_id);
+  append_text(line, names.plan(data.plan));
+  line += ",\"session_id\":";
+  append_text(line, record.session_id);
+  line += ",\"origin_host\":";
   const std::string origin_host = origin_host_of(record, names);
-  line["origin_host"] = origin_host.empty() ? Json(nullptr) : Json(origin_host);
-  line["service_context"] = names.service_context(data.service_context);
-  line["type"] = data.is_event != 0 ? "event" : "session";
-  line["started"] = to_rfc3339(Instant{data.started_ns});
-  line["ended"] = to_rfc3339(Instant{data.ended_ns});
-  line["cause"] = to_text(data.cause);
-  Json services = Json::array();
-  for (const ledger::ChargingService& service : record.services) {
-    services.push_back(describe_service(service));
+  if (origin_host.empty()) {
+    line += "null";
+  } else {
+    append_text(line, origin_host);
   }
-  line["services"] = std::move(services);
-  line["journal"] =
-      Json{{"stream", record.stream}, {"shard", record.shard}, {"sequence", record.sequence}};
+  line += ",\"service_context\":";
+  append_text(line, names.service_context(data.service_context));
+  fmt::format_to(to, R"(,"type":"{}","started":"{}","ended":"{}","cause":"{}","services":[)",
+                 data.is_event != 0 ? "event" : "session", to_rfc3339(Instant{data.started_ns}),
+                 to_rfc3339(Instant{data.ended_ns}), to_text(data.cause));
+  for (std::size_t i = 0; i < record.services.size(); ++i) {
+    if (i != 0) line += ',';
+    append_service(line, record.services[i]);
+  }
+  fmt::format_to(to, R"(],"journal":{{"stream":{},"shard":{},"sequence":{}}}}})", record.stream,
+                 record.shard, record.sequence);
   return line;
 }
 

@@ -28,13 +28,15 @@ struct ChargingRecord {
 
 // What the journal only has numbers for.
 struct CdrNames {
-  std::function<Json(u64 account_id)> account;  // {"account","identities"}
+  // Members of an object, "account" and "identities"; valid until the next call.
+  std::function<std::string_view(u64 account_id)> account;
   std::function<std::string(u32 plan)> plan;
   std::function<std::string(u64 context)> service_context;
   std::function<std::string(u64 origin_host)> origin_host;  // empty: not known
 };
 
-Json describe(const ChargingRecord& record, const CdrNames& names);
+// The record as one line, without the newline.
+std::string to_line(const ChargingRecord& record, const CdrNames& names);
 
 std::string_view to_text(ledger::ClosingCause cause);
 

@@ -4,6 +4,7 @@
 #include "control/cdr_task.hh"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -128,7 +129,7 @@ void CdrTask::take_entry(u32 number, const ledger::EntryHeader& header, Bytes en
         }
       });
   if (!is_whole) ++damaged_notes_;
-  if (has_note) writer_.append(key, to_line(describe(record, names_)));
+  if (has_note) writer_.append(key, to_line(record, names_));
 }
 
 Json CdrTask::describe_crossings(const ledger::EntryHeader& header, Bytes words) const {
@@ -139,7 +140,7 @@ Json CdrTask::describe_crossings(const ledger::EntryHeader& header, Bytes words)
     ledger::ThresholdNote note;
     std::memcpy(static_cast<void*>(&note), words.data(), sizeof note);
     if (crossings.empty()) {
-      told.update(names_.account(note.account_id));
+      told.update(*parse_json(fmt::format("{{{}}}", names_.account(note.account_id))));
       told["account_id"] = note.account_id;
     }
     crossings.push_back(Json{{"account_id", note.account_id},

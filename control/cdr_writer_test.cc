@@ -5,6 +5,7 @@
 
 #include "control/cdr_writer.hh"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -39,11 +40,10 @@ class CdrTest : public testing::Test {
             .reached = nullptr};
   }
   static CdrNames names() {
-    return {.account =
-                [](u64 id) {
-                  return Json{{"account", "a" + std::to_string(id)},
-                              {"identities", Json::array({"msisdn:1"})}};
-                },
+    return {.account = [members = std::string()](u64 id) mutable -> std::string_view {
+              members = fmt::format(R"("account":"a{}","identities":["msisdn:1"])", id);
+              return members;
+            },
             .plan = [](u32) { return std::string("prepaid"); },
             .service_context = [](u64) { return std::string("32251@3gpp.org"); },
             .origin_host = [](u64) { return std::string(); }};
@@ -118,6 +118,26 @@ TEST_F(CdrTest, ARecordHasAllItsMembers) {
             R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"1048576",)"
             R"("input_octets":0,"output_octets":0,"seconds":0,"events":0,"cost":"1.10",)"
             R"("currency":"EUR"}],"journal":{"stream":0,"shard":5,"sequence":1}})");
+}
+
+// A Session-Id is whatever a client sends: the record is JSON all the same.
+TEST_F(CdrTest, OddTextsAreStillJson) {
+  const std::vector<std::string> odd = {"a\"b\\c;1", "tab\there;2", "gr\xc3\xbc\xc3\x9f;3",
+                                        "not utf-8 \xff\xfe;4", std::string("zero\0;5", 7)};
+  FakeJournal journal(folder_ + "/journal", 1);
+  for (const std::string& session_id : odd) {
+    journal.write_group(0, {journal.charging_entry(5, session_id, 77)});
+  }
+  ASSERT_TRUE(run(journal, 0));
+  std::ifstream file(folder_ + "/cdr/test-00000001.jsonl");
+  std::string line;
+  for (const std::string& session_id : odd) {
+    ASSERT_TRUE(std::getline(file, line));
+    const auto record = parse_json(line);
+    ASSERT_TRUE(record.has_value()) << line;
+    EXPECT_EQ(to_line((*record)["session_id"]), to_line(Json(session_id)));
+    EXPECT_EQ(to_line(*record), line) << "the same members in the same form";
+  }
 }
 
 // A run that crashes after its 1st step, its 2nd... each time followed by runs that crash one step

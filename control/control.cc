@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <random>
 
+#include "control/account_names.hh"
 #include "control/accounts.hh"
 #include "control/balances.hh"
 #include "control/cdr_task.hh"
@@ -134,6 +135,7 @@ class Control {
 
   Clock clock_;
   Store store_;
+  AccountNames account_names_{store_};
   CommandChannel channel_;
   Tariffs tariffs_;
   Context context_;
@@ -209,16 +211,7 @@ std::vector<const std::atomic<u64>*> Control::durable_sequences(const Appliance&
 
 CdrNames Control::cdr_names() {
   return {
-      .account =
-          [this](u64 id) {
-            Json texts = Json::array();
-            for (const IdentityRow& identity : store_.identities(id)) {
-              texts.push_back(identity.text);
-            }
-            const auto row = store_.account_by_id(id);
-            return Json{{"account", row ? Json(row->name) : Json(nullptr)},
-                        {"identities", std::move(texts)}};
-          },
+      .account = [this](u64 id) { return account_names_.members_of(id); },
       .plan = [this](u32 plan) { return tariffs_.plan_name(plan); },
       .service_context = [this](u64 context) { return context_text(tariffs_.image(), context); },
       .origin_host = [this](u64 hash) { return peer_name(hash); }};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "base/check.hh"
 #include "base/hash.hh"
@@ -126,6 +127,11 @@ void FakeJournal::write_group(u32 stream, const std::vector<std::vector<u8>>& en
   pages.resize(round_up(pages.size(), page_bytes));
   if (position.offset + pages.size() > folder_.segment_bytes) {
     ++position.segment_number;
+    if (!std::filesystem::exists(
+            ledger::segment_path(folder_.path, stream, position.segment_number))) {
+      check(ledger::make_segment(folder_, stream, position.segment_number).empty(),
+            "the test's next segment");
+    }
     position.offset = page_bytes;
   }
   const File file(ledger::segment_path(folder_.path, stream, position.segment_number), O_WRONLY);

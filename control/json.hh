@@ -22,6 +22,10 @@ inline std::string to_line(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// Puts a text with its quotes behind `line`: what to_line(Json(text)) gives, quickly where it is
+// plain.
+void append_text(std::string& line, std::string_view text);
+
 // Reads one value; nothing if `text` is not JSON or nests deeper than 32. Any octets may be given.
 std::optional<Json> parse_json(std::string_view text);
 

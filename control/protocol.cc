@@ -4,6 +4,7 @@
 #include "control/protocol.hh"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace tollgate::control {
 namespace {
@@ -34,6 +35,17 @@ Refused wrong_argument(std::string_view name, std::string_view expected) {
 }
 
 }  // namespace
+
+void append_text(std::string& line, std::string_view text) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+    line += to_line(Json(text));
+    return;
+  }
+  line += '"';
+  line += text;
+  line += '"';
+}
 
 std::optional<Json> parse_json(std::string_view text) {
   if (is_deep(text)) return std::nullopt;

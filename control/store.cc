@@ -273,11 +273,13 @@ void Store::set_active(u64 id, ledger::AccountRef place) {
 }
 
 void Store::erase_pending(u64 id) {
+  ++names_version_;
   Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
   Statement(database_, "DELETE FROM accounts WHERE id = ? AND status = 'pending'").with(id).run();
 }
 
 void Store::set_removed(u64 id) {
+  ++names_version_;
   Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
   Statement(database_, "UPDATE accounts SET status = 'removed', place = 0 WHERE id = ?")
       .with(id)
@@ -289,6 +291,7 @@ void Store::set_plan(u64 id, const std::string& plan) {
 }
 
 void Store::replace_identities(u64 id, const std::vector<IdentityRow>& identities) {
+  ++names_version_;
   Statement(database_, "DELETE FROM identities WHERE account_id = ?").with(id).run();
   for (const IdentityRow& identity : identities) {
     sql_->insert_identity

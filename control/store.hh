@@ -97,6 +97,8 @@ class Store {
   std::vector<AccountRow> list_accounts(const std::string& after, u64 limit);
   std::vector<AccountRow> pending_accounts();
   u64 account_count();
+  // Another number whenever an account that was there has another name or other identities.
+  u64 names_version() const { return names_version_; }
 
   // The calls below are parts of a Transaction that the caller holds.
 
@@ -134,6 +136,7 @@ class Store {
 
  private:
   Sqlite database_;
+  u64 names_version_ = 1;
   void create_schema();
   void upgrade();
   bool has_version(std::string_view version);

@@ -8,6 +8,8 @@
 
 #include <filesystem>
 
+#include "control/account_names.hh"
+
 namespace tollgate::control {
 namespace {
 
@@ -59,6 +61,19 @@ TEST_F(StoreTest, AnAccountIsFoundByNameNumberAndIdentity) {
   EXPECT_EQ(found->status, AccountStatus::active);
   EXPECT_EQ(store_->identities(id)[0].text, "msisdn:46701234567");
   EXPECT_FALSE(store_->account_by_name("berta"));
+}
+
+TEST_F(StoreTest, RememberedNamesAreThoseOfNow) {
+  const u64 id = add("anna", "msisdn:46701234567");
+  AccountNames names(*store_);
+  const std::string_view members = R"("account":"anna","identities":["msisdn:46701234567"])";
+  EXPECT_EQ(names.members_of(id), members);
+  EXPECT_EQ(names.members_of(id), members);
+  store_->replace_identities(id, {identity("msisdn:1"), identity("msisdn:2")});
+  EXPECT_EQ(names.members_of(id), R"("account":"anna","identities":["msisdn:1","msisdn:2"])");
+  store_->set_removed(id);
+  EXPECT_EQ(names.members_of(id), R"("account":"anna","identities":[])");
+  EXPECT_EQ(names.members_of(id + 1), R"("account":null,"identities":[])");
 }
 
 TEST_F(StoreTest, NamesAndIdentitiesAreUnique) {
