@@ -115,6 +115,7 @@ bool JournalReader::next_segment_continues() {
   const bool continues =
       open_segment(number + 1) && read_group(page_bytes, group) && is_next(group.header);
   if (continues) {
+    left_ = position_;
     position_.segment_number = number + 1;
     position_.offset = page_bytes;
     return true;
@@ -153,14 +154,19 @@ ReadOutcome JournalReader::next(Group& group) {
   return ReadOutcome::group;
 }
 
-// Every later segment is looked at, also behind one that is missing.
+// Every later segment is looked at, also behind one that is missing; and what was left of the one
+// before, since a group that went astray may have been found where the next one begins.
 std::string JournalReader::verify_end() {
   if (!error_.empty()) return error_;
+  const bool has_left = left_.offset != 0 && left_.segment_number + 1 == position_.segment_number;
+  const u64 first = has_left ? left_.segment_number : position_.segment_number;
   for (const u64 number : list_segments(folder_.path, stream_)) {
-    if (number < position_.segment_number) continue;
+    if (number < first) continue;
     if (!open_segment(number)) return error_;
     window_filled_ = 0;
-    const u64 begin = number == position_.segment_number ? position_.offset : page_bytes;
+    u64 begin = page_bytes;
+    if (number == position_.segment_number) begin = position_.offset;
+    if (number < position_.segment_number) begin = left_.offset;
     std::string why = find_proof_of_damage(begin);
     if (!why.empty()) return why;
   }

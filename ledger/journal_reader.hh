@@ -70,6 +70,7 @@ class JournalReader {
   std::string error_;
   int fd_ = -1;
   u64 open_number_ = 0;
+  JournalPosition left_;  // where the segment before was left for the next one
   std::unique_ptr<u8[], void (*)(u8*)> window_;
   u64 window_at_ = 0;  // offset in the segment of what is in the window
   u64 window_filled_ = 0;

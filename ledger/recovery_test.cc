@@ -212,6 +212,19 @@ TEST_F(RecoveryTest, AGapIsTornUnlessALaterGroupSaysItWasDurable) {
   EXPECT_EQ(read().second, "");
 }
 
+// A disk that writes to another place may choose the one where the next segment begins.
+TEST_F(RecoveryTest, AGroupThatWentAstrayToTheNextSegmentHidesNothing) {
+  const std::vector<u64> offsets = write_groups({{1, 0}, {2, 1}, {3, 2}, {4, 3}, {5, 4}});
+  const std::vector<u8> before = octets(1);
+  ASSERT_EQ(make_segment(folder, 0, 2), "");
+  put(2, page_bytes, Bytes(before).subspan(offsets[2], page_bytes));
+  put(1, offsets[2], std::vector<u8>(page_bytes));
+  const auto [count, why] = read();
+  EXPECT_EQ(count, 3U);
+  EXPECT_NE(why.find("group 4 should be in segment 2"), std::string::npos) << why;
+  EXPECT_NE(why.find("group 5 in segment 1"), std::string::npos) << why;
+}
+
 TEST_F(RecoveryTest, DamageInTheMiddleIsRefusedAndNothingIsTouched) {
   const std::vector<u64> offsets = write_groups({{1, 0}, {2, 1}, {3, 2}, {4, 3}, {5, 4}}, 20);
   const u64 used = sizeof(GroupHeader) + make_entry(1, 1, 20).size();
