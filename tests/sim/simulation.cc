@@ -303,6 +303,12 @@ void Simulation::drain() {
        journal.position.segment_number, journal.position.offset);
 }
 
+bool Simulation::has_open_session() const {
+  const auto& sessions = judge_.model().sessions();
+  return std::any_of(sessions.begin(), sessions.end(),
+                     [](const auto& one) { return one.second.is_open; });
+}
+
 // In the end everything is answered, every session runs out, and what is on disk is all of it.
 void Simulation::finish() {
   trace("the end: everything is answered");
@@ -312,7 +318,10 @@ void Simulation::finish() {
     last = std::max(last, session.deadline_ns);
   }
   now_ = Instant{last} + Duration::seconds(5);
-  for (u32 round = 0; round < 3; ++round) {
+  // The wheel ends some sessions of a shard a turn.
+  constexpr u32 rounds_min = 3;
+  constexpr u32 rounds_max = 100;
+  for (u32 round = 0; round < rounds_min || (has_open_session() && round < rounds_max); ++round) {
     for (const TileName& tile : all_tiles()) {
       if (tile.kind != TileKind::charge) continue;
       for (u32 i = 0; i < 10; ++i) housekeep(tile, false);

@@ -51,6 +51,7 @@ class Simulation {
   void recover_from_damage();
   void drain();
   void settle();
+  bool has_open_session() const;
   void finish();
   void trace(const std::string& text);
   Turn turn() { return {.tsc = ++tsc_, .now = now_}; }
