@@ -56,7 +56,7 @@ bool Parser::product_fee() {
     product_->fee = fee;
     return true;
   }
-  ProductText::Recurring& made = product_->recurring.emplace();
+  ProductText::Recurring& made = product_->recurring.emplace(ProductText::Recurring{});
   made.fee = fee;
   if (!one_of<Period>({{"day", Period::day}, {"week", Period::week}, {"month", Period::month}},
                       made.period)) {
