@@ -41,6 +41,7 @@ u64 entry_bytes_bound(const ledger::Command& command) {
 constexpr u64 timer_entry_bytes = ledger::entry_bytes_max;
 
 constexpr u32 wheel_visits_max = 16;     // sessions looked at in one housekeeping of a shard
+constexpr u32 forget_visits_max = 64;    // closed ones forgotten; some end with each request
 constexpr u32 sweep_visits_max = 512;    // sessions looked at for restarted clients, likewise
 constexpr u32 shards_per_housekeep = 8;  // the wheel of each shard is turned every 8 ms or so
 
@@ -291,7 +292,7 @@ void ChargeTile::turn_wheels(const Turn& turn) {
     next_shard_ = (next_shard_ + 1) % ledger::shard_count;
     if (!owns(next_shard_)) continue;
     Shard& owner = *shards_[next_shard_];
-    owner.forget_closed(turn.now, wheel_visits_max);
+    owner.forget_closed(turn.now, forget_visits_max);
     if (!journal_has_room()) continue;
     owner.turn_wheel(turn.now, wheel_visits_max, [&](u32 session) {
       if (!end_session(owner, session, ledger::TraceCause::timer, turn.now)) {
