@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/quota.hh"
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -84,8 +85,16 @@ Outcome count(const ChargeContext& context, u16 number, i64 more) {
 
 }  // namespace
 
-rating::UsageSoFar with_counters(const ChargeContext& context, const rating::Rule& rule,
-                                 rating::UsageSoFar so_far) {
+rating::UsageSoFar with_counters(const ChargeContext& context, const ChargeService& service,
+                                 const rating::Rule& rule, rating::UsageSoFar so_far) {
+  so_far.facts = nullptr;
+  if (rule.functions != 0) [[unlikely]] {
+    check(context.facts != nullptr, "who charges has room for the facts of functions");
+    context.image.fill_facts(rule, key_of(context, service), context.began, *context.facts);
+    rating::visit_counters(rating::functions_of(rule), *context.facts,
+                           [&](u16 number, i64& value) { value = value_of(context, number); });
+    so_far.facts = context.facts;
+  }
   so_far.counted = {value_of(context, rule.usage_counter)};
   so_far.spent = {value_of(context, rule.money_counter)};
   return so_far;

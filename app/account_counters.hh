@@ -16,9 +16,10 @@ namespace tollgate::app {
 
 inline constexpr Unit counter_unit = static_cast<Unit>(999);
 
-// The session's part of `so_far`, and what the rule's counters stand at now.
-rating::UsageSoFar with_counters(const ChargeContext& context, const rating::Rule& rule,
-                                 rating::UsageSoFar so_far);
+// The session's part of `so_far`, what the rule's counters stand at now, and what its functions may
+// ask of the service; that is good until the next call.
+rating::UsageSoFar with_counters(const ChargeContext& context, const ChargeService& service,
+                                 const rating::Rule& rule, rating::UsageSoFar so_far);
 
 // What money has paid for and taken joins the rule's counters. too_busy, and nothing is written: no
 // room for a counter that the account does not have yet.

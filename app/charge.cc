@@ -186,7 +186,8 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
                                   .account_index = account,
                                   .service_context = head.service_context,
                                   .numbers = numbers_of(request),
-                                  .habits = head.habits};
+                                  .habits = head.habits,
+                                  .facts = &facts_};
       outcome = carry_out(context, request, session_index);
     }
   }
@@ -323,6 +324,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   context.session_hash = session.hash;
   const ChargeRequest& head = request.head();
   context.numbers = session.numbers;
+  context.began = Instant{session.started_ns};
   if (head.has_numbers != 0) fill_numbers(request.numbers(), context.numbers);
   if (head.after_count != 0) context.tariff_change = told_change(session, context.op.now());
   const bool is_last = head.kind == RequestKind::termination;

@@ -129,6 +129,7 @@ class Charger {
   rating::Image older_;                    // that its session keeps
   AnswerFrame frame_;                      // of the request at hand
   std::array<Work, ledger::services_per_request_max> work_;
+  rating::PriceFacts facts_;   // of the rule at hand, if it has functions
   ledger::ChargingData data_;  // of the session that ends
   std::array<ledger::ChargingService, ledger::quotas_per_session_max> data_services_;
 };

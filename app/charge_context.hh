@@ -47,6 +47,8 @@ struct ChargeContext {
   // The change of tariff that usage before and after it is reported of, where it is known.
   static constexpr Instant no_change{INT64_MIN};
   Instant tariff_change = no_change;
+  Instant began = op.now();             // the session, or this event
+  rating::PriceFacts* facts = nullptr;  // room for what functions of a rule may ask
 
   ledger::Account& account() const { return shard.account(account_index); }
 };

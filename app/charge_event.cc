@@ -79,14 +79,14 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
   plan.outcome = event_quantity(*found.rule, service, plan.quantity);
   if (plan.outcome != Outcome::ok) return plan;
   if (found.rule->verdict == rating::Verdict::charged && found.rule->step_count != 0 &&
-      rating::price(*found.rule, with_counters(context, *found.rule, {}), plan.quantity,
+      rating::price(*found.rule, with_counters(context, service, *found.rule, {}), plan.quantity,
                     plan.cost) != rating::Outcome::ok) {
     plan.outcome = Outcome::amount_overflow;
     return plan;
   }
   const bool needs_credit =
       action == EventAction::direct_debiting || action == EventAction::check_balance;
-  if (needs_credit && !can_afford(context, *found.rule, plan.quantity)) {
+  if (needs_credit && !can_afford(context, service, *found.rule, plan.quantity)) {
     plan.outcome = Outcome::credit_limit_reached;
   }
   return plan;
@@ -161,7 +161,7 @@ Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView
     if (plan.rule->meter == rating::Meter::events) {
       place.quota->used_events = static_cast<u32>(plan.quantity.count);
     }
-    answer.outcome = debit_at_once(context, *plan.rule, plan.quantity, *place.quota);
+    answer.outcome = debit_at_once(context, service, *plan.rule, plan.quantity, *place.quota);
     if (answer.outcome != Outcome::ok) continue;
     answer.kind = kind_of(*plan.rule);
     answer.granted = plan.quantity;

@@ -206,9 +206,10 @@ void ChargeRig::load_tariff(const std::string& path) {
   image_ = rating::Image(blob->read(blob->publish(compiled.image)));
 }
 
-void ChargeRig::load_tariff_text(const std::string& text) {
-  const rating::TariffText file{.name = "test.tariff", .text = text};
-  const rating::Compiled compiled = rating::compile({&file, 1});
+void ChargeRig::load_tariff_text(const std::string& text, const std::string& functions) {
+  const std::array files = {rating::TariffText{.name = "test.tariff", .text = text},
+                            rating::TariffText{.name = "f.py", .text = functions}};
+  const rating::Compiled compiled = rating::compile(files);
   if (!compiled.is_good()) throw std::runtime_error(rating::to_text(compiled.diagnostics[0]));
   auto* blob = reinterpret_cast<VersionedBlob*>(tariff_.data());
   image_ = rating::Image(blob->read(blob->publish(compiled.image)));

@@ -66,7 +66,8 @@ class ChargeRig {
 
   // A file or folder of tariffs, or a tariff's text. Throws on a mistake in it.
   void load_tariff(const std::string& path);
-  void load_tariff_text(const std::string& text);
+  // With the functions of a Python file "f.py", if it names some.
+  void load_tariff_text(const std::string& text, const std::string& functions = {});
   void load_rules(const std::string& text);  // of normalising, behind the tariff in force
 
   // Puts a frame onto the link. `turn` lets the tiles work until all is answered.

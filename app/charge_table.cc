@@ -8,6 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "app/request_numbers.hh"
 #include "diameter/avp_ids.hh"
 #include "ledger/audit.hh"
 #include "ledger/ledger.hh"
@@ -306,6 +307,10 @@ ledger::SessionNumbers ChargeTable::read_numbers(const Words& words, std::size_t
       numbers.origin = rating::number_key(value);
     } else if (words[at] == "in" && value.find_first_not_of("0123456789") == std::string::npos) {
       numbers.network = rating::short_number(rating::number_key(value));
+    } else if (words[at] == "location") {
+      rating::ChargeEvent event;
+      event.location = value == "roaming" ? rating::Location::roaming : rating::Location::home;
+      set_numbers(event, numbers);
     } else if (words[at] == "zone") {
       numbers.zone = rating::zone_id(rating::text_key(value));
     } else {

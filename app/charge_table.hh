@@ -18,12 +18,12 @@
 // `after UNITS` (a tariff change), `final`. `ask`
 // and `used` in front of any service are units at command level. `#N` gives a request its number;
 // without it they count up. `as B` sends a request under the name of another account; `to N`, `from
-// N`, `in N` and `zone NAME` give it numbers. Other lines: top-up, adjust, refund, transfer,
-// remove, set, drop, payer and allow (of members), buckets, audit UNIT, crossed (thresholds), wait
-// TIME, clock TIME (a jump, also back), journal full|ready, restart, show validity|threshold|none.
-// Of products: turn A NAME prices NAME fee AMOUNT brings BUCKET rollover AMOUNT; suspend, resume
-// and end A NAME prices NAME. The steps of a transfer between shards: transfer A B 1.00EUR id N,
-// receive, settle, return, forget.
+// N`, `in N`, `zone NAME` and `location home` (behind `from`) give it numbers. Other lines: top-up,
+// adjust, refund, transfer, remove, set, drop, payer and allow (of members), buckets, audit UNIT,
+// crossed (thresholds), wait TIME, clock TIME (a jump, also back), journal full|ready, restart,
+// show validity|threshold|none. Of products: turn A NAME prices NAME fee AMOUNT brings BUCKET
+// rollover AMOUNT; suspend, resume and end A NAME prices NAME. The steps of a transfer between
+// shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
 //
 // `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
 // session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.

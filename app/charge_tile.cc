@@ -4,7 +4,7 @@
 #include "app/charge_tile.hh"
 
 #include "base/check.hh"
-#include "rating/price_program.hh"
+#include "rating/functions.hh"
 
 namespace tollgate::app {
 namespace {

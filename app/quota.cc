@@ -9,6 +9,7 @@
 #include "app/account_counters.hh"
 #include "app/payers.hh"
 #include "app/purse.hh"
+#include "app/request_numbers.hh"
 #include "app/tariff_change.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
@@ -214,9 +215,9 @@ void describe_grant(const rating::Rule& rule, Quantity granted, u32 validity_s,
   answer.threshold = threshold_of(rule, granted);
 }
 
-rating::Coverage cover_at_once(const ChargeContext& context, const rating::Rule& rule,
-                               const Payers& payers, Quantity quantity) {
-  return rating::cover(rule, {.so_far = with_counters(context, rule, {}),
+rating::Coverage cover_at_once(const ChargeContext& context, const ChargeService& service,
+                               const rating::Rule& rule, const Payers& payers, Quantity quantity) {
+  return rating::cover(rule, {.so_far = with_counters(context, service, rule, {}),
                               .wanted = quantity,
                               .available = std::span(payers.available).first(rule.source_count)});
 }
@@ -258,7 +259,7 @@ bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Co
   for (u32 i = 0; i < rule.source_count; ++i) {
     left[i].count = payers.available[i].count - coverage.charge[i].cost.count;
     // A second grant of this size costs no more than twice the first: see price.hh, "pieces".
-    is_ample = is_ample || (rule.step_count <= 1 && rule.program == 0 &&
+    is_ample = is_ample || (rule.step_count <= 1 && rule.functions == 0 &&
                             coverage.charge[i].cost.is_positive() &&
                             left[i].count / 2 > coverage.charge[i].cost.count);
   }
@@ -271,9 +272,10 @@ bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Co
 }
 
 // Where a grant begins: a grant that is out already has its part of the counters.
-rating::UsageSoFar with_pending(const ChargeContext& context, const rating::Rule& rule,
-                                rating::UsageSoFar so_far, const Quota& quota) {
-  so_far = with_counters(context, rule, so_far);
+rating::UsageSoFar with_pending(const ChargeContext& context, const ChargeService& service,
+                                const rating::Rule& rule, rating::UsageSoFar so_far,
+                                const Quota& quota) {
+  so_far = with_counters(context, service, rule, so_far);
   const i64 pending = so_far.by_money.count - quota.used_by_money.count;
   if (pending > 0 && !add(so_far.counted, Quantity{pending}, so_far.counted)) {
     so_far.counted = Quantity::max();
@@ -334,11 +336,13 @@ rating::RuleKey key_of(const ChargeContext& context, const ChargeService& servic
           .context = context.service_context,
           .rating_group = has_group ? group : rating::RuleKey::absent,
           .service_identifier = has_identifier ? identifier : rating::RuleKey::absent,
-          .origin = context.numbers.origin,
+          .origin = context.numbers.calling(),
           .destination = context.numbers.destination,
           .network = rating::long_number(context.numbers.network),
           .zone = context.numbers.zone,
-          .products = context.account().products};
+          .products = context.account().products,
+          .direction = direction_of(context.numbers),
+          .location = location_of(context.numbers)};
 }
 
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {
@@ -451,8 +455,9 @@ const rating::Rule* earlier_rule(const ChargeContext& context, const ChargeServi
 }
 
 // What one rule prices of a report.
-Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
-                       const HeldBuckets& held, Quantity used, Quota& quota) {
+Outcome settle_stretch(const ChargeContext& context, const ChargeService& service,
+                       const rating::Rule& rule, const HeldBuckets& held, Quantity used,
+                       Quota& quota) {
   if (rule.verdict != rating::Verdict::charged) {
     quota.kind = kind_of(rule);
     return remember_free(used, quota);
@@ -463,7 +468,7 @@ Outcome settle_stretch(const ChargeContext& context, const rating::Rule& rule,
                                   .counted = {},
                                   .spent = {}};
   const rating::Coverage coverage =
-      rating::cover(rule, {.so_far = with_counters(context, rule, so_far),
+      rating::cover(rule, {.so_far = with_counters(context, service, rule, so_far),
                            .wanted = used,
                            .available = std::span(payers.available).first(rule.source_count)});
   // All refusals come before the first debit.
@@ -506,7 +511,7 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   if ((service.priced_flags & change_flags) != 0) {
     at = begin_of_part(context, service, rule, used);
   } else if (found.rule != nullptr && found.since <= at) {
-    return settle_stretch(context, rule, held, used, quota);
+    return settle_stretch(context, service, rule, held, used, quota);
   }
   for (;;) {
     rating::Match match;
@@ -515,7 +520,8 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
     }
     if (match.rule->unit != rule.unit) return Outcome::unit_mismatch;
     const rating::Stretch stretch = rating::first_stretch(match, at, used);
-    const Outcome outcome = settle_stretch(context, *match.rule, held, stretch.quantity, quota);
+    const Outcome outcome =
+        settle_stretch(context, service, *match.rule, held, stretch.quantity, quota);
     used.count -= stretch.quantity.count;
     if (outcome != Outcome::ok || used.is_zero()) return outcome;
     at = stretch.end;
@@ -547,7 +553,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
     return;
   }
   const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max - quota.hold_count);
-  so_far = with_pending(context, rule, so_far, quota);
+  so_far = with_pending(context, service, rule, so_far, quota);
   const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
   const rating::Coverage coverage =
       rating::cover(rule, {.so_far = so_far,
@@ -586,21 +592,22 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   }
 }
 
-Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule, Quantity quantity,
-                      Quota& quota) {
+Outcome debit_at_once(const ChargeContext& context, const ChargeService& service,
+                      const rating::Rule& rule, Quantity quantity, Quota& quota) {
   if (quantity.is_negative()) return Outcome::amount_invalid;
   if (rule.verdict == rating::Verdict::free) return remember_free(quantity, quota);
   const Payers payers = find_payers(context, rule, Payers::payers_max);
-  const rating::Coverage coverage = cover_at_once(context, rule, payers, quantity);
+  const rating::Coverage coverage = cover_at_once(context, service, rule, payers, quantity);
   if (coverage.missing.is_positive()) return Outcome::credit_limit_reached;
   if (!has_counters(context, rule)) return Outcome::too_busy;
   return debit_coverage(context, rule, payers, coverage, quota);
 }
 
-bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity quantity) {
+bool can_afford(const ChargeContext& context, const ChargeService& service,
+                const rating::Rule& rule, Quantity quantity) {
   if (rule.verdict == rating::Verdict::free) return true;
   const Payers payers = find_payers(context, rule, Payers::payers_max);
-  return !cover_at_once(context, rule, payers, quantity).missing.is_positive();
+  return !cover_at_once(context, service, rule, payers, quantity).missing.is_positive();
 }
 
 Amount money_left(const ChargeContext& context, Unit currency) {

@@ -60,11 +60,12 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
            rating::UsageSoFar& so_far, ledger::Quota& quota, ledger::ServiceAnswer& answer);
 
 // Debits at once, all or nothing: events.
-ledger::Outcome debit_at_once(const ChargeContext& context, const rating::Rule& rule,
-                              Quantity quantity, ledger::Quota& quota);
+ledger::Outcome debit_at_once(const ChargeContext& context, const ChargeService& service,
+                              const rating::Rule& rule, Quantity quantity, ledger::Quota& quota);
 
 // Whether debit_at_once would succeed now.
-bool can_afford(const ChargeContext& context, const rating::Rule& rule, Quantity quantity);
+bool can_afford(const ChargeContext& context, const ChargeService& service,
+                const rating::Rule& rule, Quantity quantity);
 
 // What all usable buckets of a currency have, below zero included.
 Amount money_left(const ChargeContext& context, Unit currency);

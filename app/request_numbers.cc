@@ -11,6 +11,14 @@
 namespace tollgate::app {
 namespace {
 
+// Direction and location, two bits each.
+constexpr u32 location_shift = 2;
+constexpr u32 way_mask = 3;
+
+constexpr u64 with_way(u64 calling, u8 way) {
+  return calling | u64{way} << ledger::SessionNumbers::number_bits;
+}
+
 // 0: there is no number.
 u64 key_of(std::string_view digits) {
   const u64 key = rating::number_key(digits);
@@ -88,7 +96,12 @@ void read_numbers(const diameter::ServiceFacts& facts, u32 roles, ledger::Sessio
 }
 
 void set_numbers(const rating::ChargeEvent& event, ledger::SessionNumbers& numbers) {
-  if (!event.calling.is_empty()) numbers.origin = key_of(event.calling.view());
+  if (!event.calling.is_empty()) {
+    numbers.origin = with_way(key_of(event.calling.view()), numbers.way());
+  }
+  const auto way = static_cast<u8>(static_cast<u32>(event.direction) |
+                                   static_cast<u32>(event.location) << location_shift);
+  if (way != 0) numbers.origin = with_way(numbers.calling(), way);
   if (!event.called.is_empty()) numbers.destination = key_of(event.called.view());
   if (!event.network.is_empty()) {
     numbers.network = rating::short_number(rating::number_key(event.network.view()));
@@ -96,9 +109,21 @@ void set_numbers(const rating::ChargeEvent& event, ledger::SessionNumbers& numbe
   if (event.zone != 0) numbers.zone = rating::zone_id(event.zone);
 }
 
+rating::Direction direction_of(const ledger::SessionNumbers& numbers) {
+  return static_cast<rating::Direction>(numbers.way() & way_mask);
+}
+
+rating::Location location_of(const ledger::SessionNumbers& numbers) {
+  const u32 location = numbers.way() >> location_shift & way_mask;
+  return location > static_cast<u32>(rating::Location::roaming)
+             ? rating::Location::unknown
+             : static_cast<rating::Location>(location);
+}
+
 void fill_numbers(const ledger::SessionNumbers& known, ledger::SessionNumbers& numbers) {
   if (numbers.is_none()) numbers.zone = known.zone;
-  if (numbers.origin == 0) numbers.origin = known.origin;
+  const u64 calling = numbers.calling() != 0 ? numbers.calling() : known.calling();
+  numbers.origin = with_way(calling, numbers.way() != 0 ? numbers.way() : known.way());
   if (numbers.destination == 0) numbers.destination = known.destination;
   if (numbers.network == 0) numbers.network = known.network;
 }

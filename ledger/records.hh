@@ -208,13 +208,18 @@ inline constexpr u16 has_tariff_change = 128;  // never beside has_remaining
 }  // namespace answer_flag
 
 // Who calls, who is called, where the subscriber is, and the zone that rules have named, as prices
-// look them up (rating/number.hh); to the ledger they are words. 0: not known.
+// look them up (rating/number.hh); to the ledger they are words. 0: not known. The top octet of
+// `origin` is direction and location, for numbers need no more than 56 bits.
 struct SessionNumbers {
+  static constexpr u32 number_bits = 56;
+
   u64 origin = 0;
   u64 destination = 0;
   u32 network = 0;
   u32 zone = 0;
 
+  u64 calling() const { return origin & ((u64{1} << number_bits) - 1); }
+  u8 way() const { return static_cast<u8>(origin >> number_bits); }
   bool is_none() const { return (origin | destination | network | zone) == 0; }
   friend bool operator==(const SessionNumbers&, const SessionNumbers&) = default;
 };

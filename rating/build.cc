@@ -164,16 +164,35 @@ u32 ImageBuilder::add_program(Bytes program) {
   return static_cast<u32>(at / program_step + 1);
 }
 
-// The rules with the distance to their programs.
-std::vector<Rule> ImageBuilder::placed_rules(Extent rules, Extent programs) const {
+u32 ImageBuilder::add_functions(const RuleFunctions& functions) {
+  functions_.push_back(functions);
+  return static_cast<u32>(functions_.size());
+}
+
+// The rules with the distance to their functions.
+std::vector<Rule> ImageBuilder::placed_rules(Extent rules, Extent functions) const {
   std::vector<Rule> placed = rules_;
   u64 at = rules.offset;
   for (Rule& rule : placed) {
-    if (rule.program != 0) {
-      const u64 program = programs.offset + u64{rule.program - 1} * program_step;
-      rule.program = static_cast<u32>(program - at);
+    if (rule.functions != 0) {
+      const u64 place = functions.offset + (rule.functions - 1) * sizeof(RuleFunctions);
+      rule.functions = static_cast<u32>(place - at);
     }
     at += sizeof rule;
+  }
+  return placed;
+}
+
+// And these with the distance to their programs.
+std::vector<RuleFunctions> ImageBuilder::placed_functions(Extent functions, Extent programs) const {
+  std::vector<RuleFunctions> placed = functions_;
+  u64 at = functions.offset;
+  for (RuleFunctions& each : placed) {
+    for (u32* const program : {&each.price, &each.discount}) {
+      if (*program == 0) continue;
+      *program = static_cast<u32>(programs.offset + u64{*program - 1} * program_step - at);
+    }
+    at += sizeof each;
   }
   return placed;
 }
@@ -208,6 +227,7 @@ std::vector<u8> ImageBuilder::finish() {
   const std::vector<Service> services = service_table();
   const std::vector<u8> texts(texts_.begin(), texts_.end());
   std::vector<Rule> rules = rules_;
+  std::vector<RuleFunctions> functions = functions_;
   Layout layout;
   ImageHeader header;
   header.magic = image_magic;
@@ -233,6 +253,7 @@ std::vector<u8> ImageBuilder::finish() {
     visit(header.classes, classes_);
     visit(header.cells, cells_);
     visit(header.counters, counters_);
+    visit(header.functions, functions);
     visit(header.programs, programs_);
     visit(header.products, products_);
     visit(header.product_numbers, product_numbers_);
@@ -243,7 +264,8 @@ std::vector<u8> ImageBuilder::finish() {
   header.size_bytes = layout.size();
   if (layout.size() > image_size_max) return {};
 
-  rules = placed_rules(header.rules, header.programs);
+  rules = placed_rules(header.rules, header.functions);
+  functions = placed_functions(header.functions, header.programs);
   std::vector<u8> image(layout.size());
   each_table([&](const Extent& extent, const auto& records) { put(image, extent, records); });
   header.version = hash64(Bytes(image).subspan(sizeof header));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "rating/functions.hh"
 #include "rating/image.hh"
 
 namespace tollgate::rating {
@@ -26,11 +27,12 @@ class ImageBuilder {
   u32 add_zone_map(std::string_view name, std::span<const std::string> zones,
                    const BuiltZones& built);
   u32 add_timeline(const BuiltTimeline& built);
-  // By this number a rule's `program` names it until the image is finished.
+  // By this number RuleFunctions name it until the image is finished.
   u32 add_program(Bytes program);
-  u32 add_counter(const Counter& counter);        // the same once only
-  u32 add_classes(std::span<const u16> classes);  // the place of the first; the same once only
-  u32 add_cells(std::span<const u32> cells);      // the place of the first, with cells_bit
+  u32 add_functions(const RuleFunctions& functions);  // likewise, for rules
+  u32 add_counter(const Counter& counter);            // the same once only
+  u32 add_classes(std::span<const u16> classes);      // the place of the first; the same once only
+  u32 add_cells(std::span<const u32> cells);          // the place of the first, with cells_bit
   // One service under each of `contexts`; `service.context` and the slots fields are set here.
   void add_service(Service service, std::span<const u64> contexts, std::span<const RuleSlot> slots);
 
@@ -40,7 +42,8 @@ class ImageBuilder {
 
  private:
   std::vector<Service> service_table() const;
-  std::vector<Rule> placed_rules(Extent rules, Extent programs) const;
+  std::vector<Rule> placed_rules(Extent rules, Extent functions) const;
+  std::vector<RuleFunctions> placed_functions(Extent functions, Extent programs) const;
 
   std::vector<Plan> plans_;
   std::vector<InitialBucket> buckets_;
@@ -61,6 +64,7 @@ class ImageBuilder {
   std::map<std::vector<u16>, u32> class_places_;
   std::vector<u32> cells_;
   std::vector<Counter> counters_;
+  std::vector<RuleFunctions> functions_;
   std::vector<u8> programs_;
   std::vector<Product> products_;
   std::vector<u32> product_numbers_;

@@ -81,7 +81,7 @@ Compiled compile(std::span<const TariffText> texts) {
     Parser(tokens, syntax, report).parse_file();
   }
   ImageBuilder builder;
-  lower(syntax, texts, builder, report);
+  const std::vector<FunctionUse> uses = lower(syntax, texts, builder, report);
   if (syntax.plans.empty() && report.is_empty()) {
     result.diagnostics.push_back({texts.empty() ? "" : texts[0].name, 0, 0, "holds no plan",
                                   "for example: plan prepaid { currency EUR ... }"});
@@ -91,6 +91,7 @@ Compiled compile(std::span<const TariffText> texts) {
     result.image = builder.finish();
     if (result.image.empty()) report.add({}, "makes a tariff image of more than 1 GiB");
   }
+  if (report.is_empty()) try_functions(Image(result.image), uses, report);
   if (report.is_empty()) verify_examples(syntax, Image(result.image), report);
   if (!report.is_empty()) {
     result.diagnostics = report.take();

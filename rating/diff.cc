@@ -21,11 +21,15 @@ std::string show(i64 count, Unit unit) {
   return to_text(Amount{count}, unit);
 }
 
+std::string function_text(const RuleFunctions& functions, u32 distance) {
+  const u8* program = program_behind(functions, distance);
+  const u32 bytes = reinterpret_cast<const ProgramHeader*>(program)->bytes;
+  return fmt::format("a Python function, {:08x}", crc32c({program, bytes}));
+}
+
 std::string price_text(const Rule& rule) {
-  if (rule.program != 0) {
-    const u8* program = reinterpret_cast<const u8*>(&rule) + rule.program;
-    const u32 bytes = reinterpret_cast<const ProgramHeader*>(program)->bytes;
-    return fmt::format("price by a Python function, {:08x}", crc32c({program, bytes}));
+  if (rule.functions != 0 && functions_of(rule).price != 0) {
+    return "price by " + function_text(functions_of(rule), functions_of(rule).price);
   }
   std::string text = "price";
   for (std::size_t i = 0; i < rule.step_count; ++i) {
@@ -59,6 +63,21 @@ void describe_bounds(const Image& image, const Rule& rule, std::vector<std::stri
   const auto counter = [&](u16 number) { return image.text(image.counters()[number - 1u].name); };
   if (rule.factor != rule.factor_by) {
     all.push_back(fmt::format("discount and tax times {}/{}", rule.factor, rule.factor_by));
+  }
+  if (rule.functions != 0) {
+    const RuleFunctions& functions = functions_of(rule);
+    if (functions.off.is_positive()) {
+      all.push_back("discount " + show(functions.off.count, rule.currency));
+    }
+    if (functions.discount != 0) {
+      all.push_back("discount by " + function_text(functions, functions.discount));
+    }
+    for (const u16 number : functions.price_counter) {
+      if (number != 0) all.push_back(fmt::format("price by counter {}", counter(number)));
+    }
+    for (const u16 number : functions.discount_counter) {
+      if (number != 0) all.push_back(fmt::format("discount by counter {}", counter(number)));
+    }
   }
   if (rule.tax_ppm != 0) all.push_back(fmt::format("tax {}ppm", rule.tax_ppm));
   if (rule.minimum.is_positive())

@@ -53,6 +53,8 @@ PriceEvent event_of(const TariffSyntax& syntax, const ExampleText& example) {
   for (std::size_t role = 0; role < number_roles; ++role) {
     if (example.numbers[role]) event.numbers[role] = number_key(example.numbers[role]->text);
   }
+  event.direction = example.direction;
+  event.location = example.location;
   for (const CountedText& counted : example.counted) {
     event.counted.push_back({counted.counter.text, {counted.amount.count}});
   }

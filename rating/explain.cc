@@ -61,6 +61,7 @@ class Explainer {
   void pay(std::size_t source, const Charge& charge);
   void say_charge(const PaymentSource& source, UsageSoFar before, const Charge& charge);
   void say_steps(Quantity before, Quantity after);
+  void say_discount(Quantity until);
   void say_money(UsageSoFar before, Quantity covered);
   void say_missing(Quantity missing, UsageSoFar so_far);
   void sum_up();
@@ -76,6 +77,7 @@ class Explainer {
   std::map<Unit, Amount> purse_;
   bool has_all_money_ = false;
   std::map<u16, i64> counters_;
+  PriceFacts facts_;
   Explanation result_;
 };
 
@@ -88,7 +90,9 @@ RuleKey Explainer::key_of(u64 context) const {
           .destination = event_.numbers[1],
           .network = event_.numbers[2],
           .zone = event_.zone.empty() ? 0 : zone_id(text_key(event_.zone)),
-          .products = products_};
+          .products = products_,
+          .direction = event_.direction,
+          .location = event_.location};
 }
 
 Found Explainer::find(Instant at) {
@@ -140,6 +144,14 @@ void Explainer::prepare_rule() {
   for (const PaymentSource& source : rule_->sources()) {
     if (has_all_money_ && source.is_money()) purse_.emplace(source.unit, Amount::max());
   }
+  if (rule_->functions != 0) {
+    const RuleFunctions& functions = functions_of(*rule_);
+    const Instant began = event_.at.value_or(Instant{});
+    image_.fill_facts(*rule_, key_of(match_.service->context), began, facts_);
+    visit_counters(functions, facts_, [&](u16 number, i64& value) { value = counter(number); });
+    so_far_.facts = &facts_;
+    if (functions.clock != 0) result_.depends_on_time = true;
+  }
   if (rule_->usage_counter != 0) so_far_.counted = {counter(rule_->usage_counter)};
   if (rule_->money_counter != 0) so_far_.spent = {counter(rule_->money_counter)};
 }
@@ -157,8 +169,10 @@ i64& Explainer::counter(u16 number) {
 
 // The blocks of every step that this piece reaches, as price() counts them.
 void Explainer::say_steps(Quantity before, Quantity after) {
-  if (rule_->program != 0) {
-    say("    a Python function says what {} cost in all", show(after, rule_->unit));
+  if (rule_->functions != 0 && functions_of(*rule_).price != 0) {
+    const FunctionResult result = ask_functions(*rule_, facts_, after);
+    say("    a Python function says that {} cost {} in all", show(after, rule_->unit),
+        to_text(Amount{result.said}, rule_->currency));
     return;
   }
   if (rule_->cycle.is_positive()) {
@@ -192,6 +206,19 @@ void Explainer::say_steps(Quantity before, Quantity after) {
   }
 }
 
+void Explainer::say_discount(Quantity until) {
+  const RuleFunctions& functions = functions_of(*rule_);
+  if (functions.off.is_positive()) {
+    say("    less {} for the session, down to nothing",
+        to_text(Amount{functions.off.count}, rule_->currency));
+  }
+  if (functions.discount == 0) return;
+  const FunctionResult result = ask_functions(*rule_, facts_, until);
+  say("    a Python function leaves {} of {} for {}",
+      to_text(Amount{std::clamp(result.discounted, i64{0}, result.price)}, rule_->currency),
+      to_text(Amount{result.price}, rule_->currency), show(until, rule_->unit));
+}
+
 // Then what becomes of it.
 void Explainer::say_money(UsageSoFar before, Quantity covered) {
   const Unit money = rule_->currency;
@@ -206,6 +233,7 @@ void Explainer::say_money(UsageSoFar before, Quantity covered) {
   if (rule_->setup_fee.is_positive() && before.by_money.is_zero()) {
     say("    setup fee {}", to_text(Amount{rule_->setup_fee.count}, money));
   }
+  if (rule_->functions != 0 && until.is_positive()) say_discount(until);
   if (rule_->factor != rule_->factor_by) {
     say("    times {}/{} for discount and tax", rule_->factor, rule_->factor_by);
   }
@@ -245,7 +273,7 @@ void Explainer::say_charge(const PaymentSource& source, UsageSoFar before, const
   const Quantity after{before.by_money.count + charge.covered.count};
   Money total;
   if (before.by_money.is_zero() || rule_->usage_counter != 0 || rule_->money_counter != 0) return;
-  if (price(*rule_, {}, after, total) != Outcome::ok) return;
+  if (price(*rule_, {.facts = so_far_.facts}, after, total) != Outcome::ok) return;
   say("    {} for all {} of the session, less {} for the {} before",
       to_text(Amount{total.count}, source.unit), show(after, rule_->unit),
       to_text(Amount{total.count - charge.cost.count}, source.unit),

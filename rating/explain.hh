@@ -30,7 +30,10 @@ struct PriceEvent {
   u64 service_identifier = RuleKey::absent;
   std::optional<Instant> at;  // when it begins; needed where the price depends on it
   std::array<u64, number_roles> numbers{number_absent, number_absent, number_absent};
-  std::string zone;             // that normalising rules have named
+  // What normalising rules have said.
+  std::string zone;
+  Direction direction = Direction::unknown;
+  Location location = Location::unknown;
   std::vector<UnitAmount> use;  // in the service's unit
   // When each piece began, after the one before it; without it time goes on without a gap, and
   // all else is used at once.

@@ -51,15 +51,6 @@ void fill_date(i64 days, Facts& facts) {
   facts[Fact::yearday] = month <= 2 ? from_march - 305 : from_march + 60 + (is_leap ? 1 : 0);
 }
 
-i64 service_key(u64 context) {
-  for (const NamedService& service : named_services()) {
-    for (const u32 specification : service.specifications) {
-      if (specification == context) return static_cast<i64>(text_key(service.name));
-    }
-  }
-  return static_cast<i64>(context);
-}
-
 }  // namespace
 
 const FactInfo& fact_info(Fact fact) {
@@ -90,13 +81,22 @@ void fill_calendar(Instant at, Duration offset, Facts& facts) {
 void fill_facts(const ChargeEvent& event, Facts& facts) {
   facts[Fact::rating_group] = event.rating_group;
   facts[Fact::service_identifier] = event.service_identifier;
-  facts[Fact::service] = service_key(event.service_context);
+  facts[Fact::service] = service_fact(event.service_context);
   facts[Fact::zone] = static_cast<i64>(event.zone);
   facts[Fact::direction] = static_cast<i64>(text_key(to_text(event.direction)));
   facts[Fact::location] = static_cast<i64>(text_key(to_text(event.location)));
   facts[Fact::network] = number_of(event.network);
   facts[Fact::calling] = number_of(event.calling);
   facts[Fact::called] = number_of(event.called);
+}
+
+i64 service_fact(u64 context) {
+  for (const NamedService& service : named_services()) {
+    for (const u32 specification : service.specifications) {
+      if (specification == context) return static_cast<i64>(text_key(service.name));
+    }
+  }
+  return static_cast<i64>(context);
 }
 
 i64 number_of(const Digits& digits) {

@@ -71,6 +71,8 @@ inline constexpr u64 calendar_facts = u64{0x1ff} << static_cast<u32>(Fact::year)
 // `offset` is what the zone of time is ahead of UTC at that moment.
 void fill_calendar(Instant at, Duration offset, Facts& facts);
 void fill_facts(const ChargeEvent& event, Facts& facts);
+// Of a Service-Context-Id's key (context_key): the name of the language, or that key.
+i64 service_fact(u64 context);
 
 // The digits as a number; 0 if there are none or they do not fit.
 i64 number_of(const Digits& digits);

@@ -14,6 +14,10 @@ constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+constexpr u32 role_bit(NumberRole role) {
+  return 1u << static_cast<u32>(role);
+}
+
 }  // namespace
 
 u32 plan_id(std::string_view name) {
@@ -71,6 +75,8 @@ std::string_view to_text(ImageFault fault) {
       return "bad_rule_slot";
     case ImageFault::bad_rule:
       return "bad_rule";
+    case ImageFault::bad_functions:
+      return "bad_functions";
     case ImageFault::bad_redirect:
       return "bad_redirect";
     case ImageFault::bad_zones:
@@ -157,12 +163,16 @@ u32 Image::zone_of(const Service& service, NumberRole role, const RuleKey& key) 
   const bool may_be_named =
       role == NumberRole::destination ||
       (role == NumberRole::network && service.map[static_cast<u32>(NumberRole::destination)] == 0);
-  if (key.zone != 0 && may_be_named) {
+  return zone_in(map, number_of(key, role), may_be_named ? key.zone : 0);
+}
+
+u32 Image::zone_in(const ZoneMap& map, u64 number, u32 named) const {
+  if (named != 0) {
     const auto keys = table<u64>(header().zone_keys).subspan(map.zones_first, map.zone_count);
-    const u32 named = zone_named(keys, key.zone);
-    if (named != 0) return named;
+    const u32 zone = zone_named(keys, named);
+    if (zone != 0) return zone;
   }
-  return rating::zone_of(zone_tables(map), number_of(key, role));
+  return rating::zone_of(zone_tables(map), number);
 }
 
 u32 Image::roles_asked() const {
@@ -172,7 +182,42 @@ u32 Image::roles_asked() const {
       if (service.map[role] != 0) roles |= 1u << role;
     }
   }
+  for (const RuleFunctions& functions : table<RuleFunctions>(header().functions)) {
+    if (functions.asks(Fact::calling)) roles |= role_bit(NumberRole::origin);
+    if (functions.asks(Fact::called)) roles |= role_bit(NumberRole::destination);
+    if (functions.asks(Fact::network)) roles |= role_bit(NumberRole::network);
+    if (functions.asks(Fact::direction) || functions.asks(Fact::location)) roles |= way_asked;
+    if (functions.zone_map != 0) roles |= 1u << functions.zone_role;
+  }
   return roles;
+}
+
+void Image::fill_zone(const RuleFunctions& functions, const RuleKey& key, Facts& facts) const {
+  const ZoneMap& map = zone_maps()[functions.zone_map - 1];
+  const u64 number = number_of(key, static_cast<NumberRole>(functions.zone_role));
+  const u32 zone = zone_in(map, number, key.zone);
+  facts[Fact::zone] = zone == 0 ? 0 : static_cast<i64>(text_key(zone_name(map, zone)));
+}
+
+void Image::fill_facts(const Rule& rule, const RuleKey& key, Instant began,
+                       PriceFacts& facts) const {
+  const RuleFunctions& functions = functions_of(rule);
+  Facts& all = facts.facts;
+  const auto number_or_none = [](u64 number) {
+    return number == RuleKey::absent ? 0 : static_cast<i64>(number);
+  };
+  all[Fact::rating_group] = number_or_none(key.rating_group);
+  all[Fact::service_identifier] = number_or_none(key.service_identifier);
+  all[Fact::service] = service_fact(key.context);
+  all[Fact::direction] = static_cast<i64>(text_key(to_text(key.direction)));
+  all[Fact::location] = static_cast<i64>(text_key(to_text(key.location)));
+  all[Fact::calling] = static_cast<i64>(number_digits(key.origin));
+  all[Fact::called] = static_cast<i64>(number_digits(key.destination));
+  all[Fact::network] = static_cast<i64>(number_digits(key.network));
+  if (functions.zone_map != 0) fill_zone(functions, key, all);
+  if (functions.clock == 0) return;
+  const Timeline& clock = table<Timeline>(header().timelines)[functions.clock - 1];
+  fill_calendar(began, clock_offset(class_at(timeline_tables(clock), began).number), all);
 }
 
 TimelineTables Image::timeline_tables(const Timeline& timeline) const {

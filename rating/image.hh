@@ -10,7 +10,7 @@
 //
 //   header | plans | initial buckets | services | rule slots | rules | redirects | texts
 //          | zone maps, their index, leaves and names | timelines, their days and edges
-//          | classes | cells | counters | programs | products, their numbers and rows
+//          | classes | cells | counters | functions | programs | products, their numbers and rows
 //          | bonuses
 //
 // `services` and `rule slots` are hash tables with open addressing, never full. A service is found
@@ -38,6 +38,7 @@
 #include "base/amount.hh"
 #include "base/time.hh"
 #include "base/types.hh"
+#include "rating/functions.hh"
 #include "rating/number.hh"
 #include "rating/product.hh"
 #include "rating/rule.hh"
@@ -47,7 +48,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 6;
+inline constexpr u32 image_layout = 7;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 
@@ -85,7 +86,8 @@ struct ImageHeader {
   Extent classes;         // u16: of each zone of a map, as a service tells them apart
   Extent cells;           // u32: index of a rule + 1, or 0
   Extent counters;
-  Extent programs;        // octets: programs of prices (program.hh)
+  Extent functions;
+  Extent programs;        // octets: programs of prices and discounts (program.hh)
   u64 keeping_plans = 0;  // how many of the plans keep sessions
   Extent products;
   Extent product_numbers;  // u32: what Product's extents hold
@@ -138,6 +140,7 @@ struct Counter {
 // What rules ask of a number: who calls, who is called, in which network.
 enum class NumberRole : u8 { origin, destination, network };
 inline constexpr u32 number_roles = 3;
+inline constexpr u32 way_asked = 1u << number_roles;  // a function asks for direction or location
 
 // One service of one plan; plan 0 marks an empty slot.
 struct Service {
@@ -195,6 +198,7 @@ enum class ImageFault : u8 {
   bad_service,
   bad_rule_slot,
   bad_rule,
+  bad_functions,
   bad_redirect,
   bad_zones,
   bad_timeline,
@@ -235,6 +239,9 @@ struct RuleKey {
   // but not for called numbers, of the network's.
   u32 zone = 0;
   ProductSet products{};  // that the account has, of those with prices
+  // What normalising rules have said; only functions ask for it.
+  Direction direction = Direction::unknown;
+  Location location = Location::unknown;
 };
 
 // What find met.
@@ -303,8 +310,11 @@ class Image {
   std::string_view zone_name(const ZoneMap& map, u32 zone) const;
   // The zone of a request's number as the service sees it; 0 also if it asks for none.
   u32 zone_of(const Service& service, NumberRole role, const RuleKey& key) const;
-  // Which numbers any service asks for: a bit for each NumberRole.
+  // Which numbers any service or function asks for: a bit for each NumberRole; and way_asked.
   u32 roles_asked() const;
+  // What the functions of a rule of this image may ask of a request, of a session that began then;
+  // all but quantity and counters.
+  void fill_facts(const Rule& rule, const RuleKey& key, Instant began, PriceFacts& facts) const;
   // When the period of a counter that holds `at` ends.
   Instant period_end(const Counter& counter, Instant at) const;
   // The number of a rule of this image, to be remembered with a session.
@@ -339,6 +349,8 @@ class Image {
   const Rule* choose(const Where& where, const Conditions& conditions) const;
   void extend(const Where& where, Conditions conditions, Match& match) const;
   TimelineTables timeline_tables(const Timeline& timeline) const;
+  u32 zone_in(const ZoneMap& map, u64 number, u32 named) const;
+  void fill_zone(const RuleFunctions& functions, const RuleKey& key, Facts& facts) const;
   static u64 number_of(const RuleKey& key, NumberRole role);
 
   const u8* base_ = nullptr;

@@ -63,6 +63,7 @@ class Lowering {
         python_(texts, builder, report) {}
 
   void plan(const PlanText& plan);
+  std::vector<FunctionUse> take_uses() { return std::move(uses_); }
   void products() { lower_products(syntax_, paying_, world_, builder_, report_); }
 
  private:
@@ -82,7 +83,8 @@ class Lowering {
   std::map<u64, Place> plan_contexts_;  // of the plan at hand
   World world_;
   PayingUnits paying_;
-  PythonPrices python_;
+  PythonFunctions python_;
+  std::vector<FunctionUse> uses_;
   PlanScope scope_;  // of the plan at hand
   // Of the service at hand: rules by shape, group and identifier, shape 0 for the default.
   std::map<std::tuple<u32, u32, u32>, std::vector<ServiceConditions::Variant>> variants_;
@@ -297,13 +299,19 @@ void Lowering::service(const PlanText& plan, const ServiceText& service,
     const RuleScope scope{plan,
                           service,
                           scope_,
+                          world_,
                           python_,
                           is_clear ? meters.front() : Meter::volume,
                           texts_[each.at.file].name,
                           whole};
-    const Rule rule = RuleLowering(scope, each, builder_, report_).run();
+    RuleLowering lowering(scope, each, builder_, report_);
+    const Rule rule = lowering.run();
     for (const PaymentSource& source : rule.sources()) paying.push_back(source.unit);
-    add_variants(each, builder_.add_rule(rule));
+    const u32 index = builder_.add_rule(rule);
+    if (rule.functions != 0) {
+      uses_.push_back({index, lowering.price_text(), lowering.discount_python()});
+    }
+    add_variants(each, index);
   }
   std::vector<RuleSlot> slots;
   for (const auto& [key, variants] : variants_) {
@@ -339,11 +347,12 @@ void Lowering::add_variants(const RuleText& rule, u32 index) {
 
 }  // namespace
 
-void lower(const TariffSyntax& syntax, std::span<const TariffText> texts, ImageBuilder& builder,
-           Report& report) {
+std::vector<FunctionUse> lower(const TariffSyntax& syntax, std::span<const TariffText> texts,
+                               ImageBuilder& builder, Report& report) {
   Lowering lowering(syntax, texts, builder, report);
   for (const PlanText& plan : syntax.plans) lowering.plan(plan);
   lowering.products();
+  return lowering.take_uses();
 }
 
 }  // namespace tollgate::rating

@@ -50,6 +50,7 @@ Rule RuleLowering::run() {
     lower_factor();
     lower_restart();
     lower_bounds();
+    lower_functions();
   } else {
     refuse_charges();
   }
@@ -214,21 +215,6 @@ void RuleLowering::lower_price() {
   }
 }
 
-// The one step stands for "there is a price"; what it says is not looked at.
-void RuleLowering::lower_python() {
-  rule_.step_count = 1;
-  rule_.step[0] = {};
-  rule_.program = scope_.python.program_of(*text_.python);
-  if (text_.round) {
-    report_.add(text_.price_at, "found 'round' and a price by a function, which counts no blocks",
-                "the function rounds as it likes, in whole numbers; 'round money' is possible");
-  }
-  if (text_.restart) {
-    report_.add(text_.restart->at, "found 'restart' and a price by a function",
-                "the function can begin anew: event.quantity % 10");
-  }
-}
-
 // The steps before have said where this one begins: rule_.step[step_count].start and cost_before.
 void RuleLowering::lower_step(const SegmentText& segment, bool is_last) {
   const bool is_free = segment.price.unit == Unit::none;
@@ -301,10 +287,10 @@ void RuleLowering::lower_fees() {
 // Discount and tax are one factor, so that the price is rounded once.
 void RuleLowering::lower_factor() {
   const TermsText* const inner_first[] = {&text_.terms, &scope_.service.terms, &scope_.plan.terms};
-  const PercentText* discount = nullptr;
+  const DiscountText* text = discount_text();
+  const PercentText* discount = text != nullptr && text->share ? &*text->share : nullptr;
   const TaxText* tax = nullptr;
   for (const TermsText* terms : inner_first) {
-    if (discount == nullptr && terms->discount) discount = &*terms->discount;
     if (tax == nullptr && terms->tax) tax = &*terms->tax;
   }
   constexpr u64 whole = 1'000'000;
@@ -375,11 +361,11 @@ const PlanScope::Counter* RuleLowering::find_counter(const NameText& name, Unit 
     const std::string near = nearest(name.text, words);
     report_.add(name.at, fmt::format("found '{}', expected a counter of the plan", name.text),
                 near.empty() ? fmt::format("add to the plan: counter {} {} per month", name.text,
-                                           unit_name(unit))
+                                           unit_name(unit == Unit::none ? rule_.unit : unit))
                              : near);
     return nullptr;
   }
-  if (known->second.unit == unit) return &known->second;
+  if (known->second.unit == unit || unit == Unit::none) return &known->second;
   report_.add(name.at, fmt::format("found a counter of {}, expected one of {}",
                                    unit_name(known->second.unit), unit_name(unit)));
   return nullptr;

@@ -6,6 +6,7 @@
 
 #include "rating/build.hh"
 #include "rating/lower_python.hh"
+#include "rating/lower_world.hh"
 #include "rating/syntax.hh"
 
 namespace tollgate::rating {
@@ -23,7 +24,8 @@ struct RuleScope {
   const PlanText& plan;
   const ServiceText& service;
   const PlanScope& names;
-  PythonPrices& python;
+  World& world;
+  PythonFunctions& python;
   Meter meter;
   std::string_view file;
   std::string name;  // of the rule, whole
@@ -35,10 +37,18 @@ class RuleLowering {
       : scope_(scope), text_(text), builder_(builder), report_(report) {}
 
   Rule run();
+  // Where the rule that was made names functions; nullptr: it has none such.
+  const PythonText* price_text() const { return price_text_; }
+  const PythonText* discount_python() const { return discount_text_; }
 
  private:
   void lower_price();
   void lower_python();
+  void lower_functions();
+  const DiscountText* discount_text() const;
+  u32 add_function(const PythonText& text, u32 parameters, std::span<u16> counters);
+  void find_zone_map(const PythonText& text);
+  void name_counters(const PythonText& text, u64 facts_used, std::span<u16> counters);
   void lower_step(const SegmentText& segment, bool is_last);
   void lower_sources();
   void lower_source(const SourceText& source);
@@ -54,6 +64,7 @@ class RuleLowering {
   // Is `amount` a positive quantity of this rule, of at most `most`? Tells if not.
   bool is_quantity(const AmountText& amount, i64 most, std::string_view what);
   bool is_price(const AmountText& amount, std::string_view what);
+  // Unit none: of any.
   const PlanScope::Counter* find_counter(const NameText& name, Unit unit);
   bool lower_exchange(const SourceText& source, PaymentSource& made);
   // The innermost of rule, service and plan that says something.
@@ -67,6 +78,9 @@ class RuleLowering {
   ImageBuilder& builder_;
   Report& report_;
   Rule rule_;
+  RuleFunctions functions_;
+  const PythonText* price_text_ = nullptr;
+  const PythonText* discount_text_ = nullptr;
 };
 
 }  // namespace tollgate::rating

@@ -219,4 +219,11 @@ u32 World::periods(const PlanText& plan, Period period) {
   return known->second;
 }
 
+u32 World::clock(const PlanText& plan) {
+  const TimeZone& zone = timezone_of(plan);
+  const auto [known, is_new] = clocks_.try_emplace(&zone);
+  if (is_new) known->second = builder_.add_timeline(build_clock(zone));
+  return known->second;
+}
+
 }  // namespace tollgate::rating

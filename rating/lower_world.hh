@@ -40,6 +40,7 @@ class World {
   const TimeZone& timezone_of(const PlanText& plan);
   const Bands& bands(const PlanText& plan, const std::vector<const Band*>& bands);
   u32 periods(const PlanText& plan, Period period);  // number of the timeline, 0 for ever
+  u32 clock(const PlanText& plan);                   // likewise, of the plan's time zone
 
  private:
   void add_map(const ZonesText& zones);
@@ -56,6 +57,7 @@ class World {
   std::map<std::string, Band, std::less<>> bands_;
   std::map<std::tuple<const TimeZone*, std::vector<const Band*>>, Bands> timelines_;
   std::map<std::tuple<const TimeZone*, Period>, u32> periods_;
+  std::map<const TimeZone*, u32> clocks_;
 };
 
 }  // namespace tollgate::rating

@@ -41,6 +41,19 @@ constexpr u64 number_key(std::string_view text) {
   return digits == 0 ? number_absent : key * number_power(number_digits_max - digits);
 }
 
+// The digits of a key as one decimal number; 0: there is no number.
+constexpr u64 number_digits(u64 key) {
+  if (key >= number_key_end) return 0;
+  u64 digits = 0;
+  for (u64 power = number_key_end / number_base; power != 0; power /= number_base) {
+    const u64 digit = key / power;
+    if (digit == 0) break;
+    digits = digits * 10 + digit - 1;
+    key %= power;
+  }
+  return digits;
+}
+
 // A key of at most nine digits in 32 bits, as it is kept with a session; 0: there is none.
 inline constexpr u32 short_digits_max = 9;
 constexpr u32 short_number(u64 key) {

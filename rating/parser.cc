@@ -140,7 +140,7 @@ const std::array<Parser::Statement, 13> Parser::service_statements = {{
     {"holding", &Parser::holding, true},
     {"final", &Parser::final_unit, true},
 }};
-const std::array<Parser::Statement, 13> Parser::example_statements = {{
+const std::array<Parser::Statement, 15> Parser::example_statements = {{
     {"plan", &Parser::example_plan, true},
     {"service", &Parser::example_service, true},
     {"group", &Parser::example_group, true},
@@ -154,6 +154,8 @@ const std::array<Parser::Statement, 13> Parser::example_statements = {{
     {"in", &Parser::example_in, true},
     {"counted", &Parser::example_counted, false},
     {"with", &Parser::example_with, true},
+    {"direction", &Parser::example_direction, true},
+    {"location", &Parser::example_location, true},
 }};
 
 // tokens

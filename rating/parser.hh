@@ -38,7 +38,7 @@ class Parser {
   static const std::array<Statement, 19> plan_statements;
   static const std::array<Statement, 13> service_statements;
   static const std::array<Statement, 17> rule_statements;
-  static const std::array<Statement, 13> example_statements;
+  static const std::array<Statement, 15> example_statements;
   static const std::array<Statement, 13> product_statements;
 
   static const std::array<Statement, 1> zones_statements;
@@ -99,6 +99,8 @@ class Parser {
   bool example_in() { return example_number(NumberRole::network); }
   bool example_number(NumberRole role);
   bool example_counted();
+  bool example_direction();
+  bool example_location();
   bool example_with() { return names(example_->products, "a product"); }
 
   // zones, calendars, bands (parser_time.cc)
@@ -127,6 +129,8 @@ class Parser {
   bool percent(PercentText& result, std::string_view what);
   bool sessions();
   bool discount();
+  bool is_amount_ahead() const;
+  bool python(PythonText& result);
   bool tax();
   bool counter();
   bool exchange();

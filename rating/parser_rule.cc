@@ -119,13 +119,16 @@ bool Parser::segment(SegmentText& result) {
   return amount(result.block.emplace(), "a block, such as 1MB, 100KiB, 60s or 1event");
 }
 
+bool Parser::python(PythonText& result) {
+  if (peek().kind != Token::Kind::text) return fail("the name of a Python file in quotes");
+  if (!name(result.file, "a Python file")) return false;
+  if (!name(result.function, "a function of the file")) return false;
+  return !accept("by") || names(result.counters, "the name of a counter");
+}
+
 bool Parser::price() {
   rule_->price_at = peek().at;
-  if (accept("python")) {
-    PythonText& python = rule_->python.emplace();
-    if (peek().kind != Token::Kind::text) return fail("the name of a Python file in quotes");
-    return name(python.file, "a Python file") && name(python.function, "a function of the file");
-  }
+  if (accept("python")) return python(rule_->python.emplace());
   do {
     SegmentText one;
     if (!segment(one)) return false;

@@ -37,15 +37,30 @@ bool Parser::percent(PercentText& result, std::string_view what) {
   return true;
 }
 
+// A number with a unit, in one word or two.
+bool Parser::is_amount_ahead() const {
+  const Token& token = tokens_[at_];
+  if (token.kind != Token::Kind::number || token.text.ends_with('%')) return false;
+  return token.text.find_first_not_of("0123456789.") != std::string_view::npos ||
+         tokens_[at_ + 1].kind == Token::Kind::word;
+}
+
 bool Parser::discount() {
-  PercentText made;
-  if (!percent(made, "what is taken off")) return false;
-  if (made.ppm >= 1'000'000) {
+  DiscountText made;
+  made.at = peek().at;
+  if (accept("python")) {
+    if (!python(made.python.emplace())) return false;
+  } else if (is_amount_ahead()) {
+    if (!money(made.amount.emplace(), "what is taken off")) return false;
+  } else if (!percent(made.share.emplace(), "what is taken off")) {
+    return false;
+  }
+  if (made.share && made.share->ppm >= 1'000'000) {
     report_.add(made.at, "found a discount of everything, expected less than 100%",
                 "a rule whose use costs nothing is 'free'");
     return true;
   }
-  terms_->discount = made;
+  terms_->discount = std::move(made);
   return true;
 }
 

@@ -280,6 +280,18 @@ bool Parser::example_counted() {
   return true;
 }
 
+bool Parser::example_direction() {
+  return one_of<Direction>({{"originating", Direction::originating},
+                            {"terminating", Direction::terminating},
+                            {"forwarded", Direction::forwarded}},
+                           example_->direction);
+}
+
+bool Parser::example_location() {
+  return one_of<Location>({{"home", Location::home}, {"roaming", Location::roaming}},
+                          example_->location);
+}
+
 // files of prefixes
 
 bool is_prefix_file(std::string_view name) {

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "base/check.hh"
-#include "rating/price_program.hh"
+#include "rating/functions.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -34,13 +35,14 @@ struct Curve {
   BlockRounding usage = BlockRounding::up;
   Rounding money = Rounding::up;
   Rounding exchange_rounding = Rounding::up;
-  const u8* program = nullptr;  // instead of the steps
-  bool is_plain = true;         // only fee and steps: 64 bits are enough
+  const RuleFunctions* functions = nullptr;  // instead of the steps, and behind them
+  const PriceFacts* facts = nullptr;
+  bool is_plain = true;  // only fee and steps: 64 bits are enough
 
   bool is_exact() const { return usage == BlockRounding::exact; }
 };
 
-Curve money_curve(const Rule& rule) {
+Curve money_curve(const Rule& rule, const PriceFacts* facts) {
   Curve curve{.steps = rule.steps(),
               .fee = rule.setup_fee.count,
               .money_step = rule.money_step.count,
@@ -53,15 +55,18 @@ Curve money_curve(const Rule& rule) {
               .usage = rule.usage_rounding,
               .money = rule.money_rounding};
   curve.is_plain = rule.factor == rule.factor_by &&
-                   (curve.minimum | curve.cap | curve.cycle | rule.program) == 0 &&
+                   (curve.minimum | curve.cap | curve.cycle | rule.functions) == 0 &&
                    curve.money_step == 1 && !curve.is_exact();
   if (rule.usage_counter != 0) std::swap(curve.fee, curve.fee_apart);
-  if (rule.program != 0) curve.program = reinterpret_cast<const u8*>(&rule) + rule.program;
+  if (rule.functions != 0) {
+    curve.functions = &functions_of(rule);
+    curve.facts = facts;
+  }
   return curve;
 }
 
-Curve money_curve(const Rule& rule, const PaymentSource& source) {
-  Curve curve = money_curve(rule);
+Curve money_curve(const Rule& rule, const PaymentSource& source, const PriceFacts* facts) {
+  Curve curve = money_curve(rule, facts);
   if (source.unit == rule.currency) return curve;
   curve.exchange = source.amount.count;
   curve.exchange_by = source.block.count;
@@ -170,12 +175,78 @@ const Step& step_at(const Curve& curve, i64 used) {
 
 thread_local Program::Mapping price_mapping = Program::Mapping::data;
 
-bool evaluate_program(const Curve& curve, i64 used, i64& cost) {
-  const u32 bytes = reinterpret_cast<const ProgramHeader*>(curve.program)->bytes;
-  i64 value = 0;
-  const Program program({curve.program, bytes}, price_mapping);
-  if (run_price(program, used, value) != ProgramOutcome::ok || value < 0) return false;
-  return finish(curve, i128{curve.fee} + value, 1, cost);
+// A program of the curve, with its parameters before the facts.
+ProgramResult run_function(const Curve& curve, u32 distance, std::span<const i64> parameters,
+                           i64 used, bool is_discount) {
+  std::array<i64, discount_parameters + fact_count> inputs{};
+  std::ranges::copy(parameters, inputs.begin());
+  const std::span<i64> facts = std::span(inputs).subspan(parameters.size());
+  if (curve.facts != nullptr) {
+    std::ranges::copy(curve.facts->facts.value, facts.begin());
+    if (is_discount) {
+      std::ranges::copy(curve.facts->discount_counter,
+                        facts.begin() + static_cast<u32>(Fact::counter0));
+    }
+  }
+  facts[static_cast<u32>(Fact::quantity)] = used;
+  const u8* program = program_behind(*curve.functions, distance);
+  const u32 bytes = reinterpret_cast<const ProgramHeader*>(program)->bytes;
+  return Program({program, bytes}, price_mapping).run(inputs);
+}
+
+// A value counts in parts of 1/unit, so that exact prices stay exact until they are rounded.
+struct CurveValue {
+  i128 count = 0;
+  i64 unit = 1;
+};
+
+// What fee and steps, or the function, say. False: the function has no result.
+bool value_of(const Curve& curve, i64 used, CurveValue& value) {
+  if (curve.functions != nullptr && curve.functions->price != 0) {
+    const ProgramResult result = run_function(curve, curve.functions->price, {}, used, false);
+    value.count = i128{curve.fee} + result.value;
+    return result.outcome == ProgramOutcome::ok && result.value >= 0;
+  }
+  i128 before = curve.fee;
+  if (curve.cycle != 0) {
+    before += i128{used / curve.cycle} * curve.cycle_cost;
+    used %= curve.cycle;
+  }
+  const Step& step = step_at(curve, used);
+  const i64 inside = used - step.start.count;
+  before += step.cost_before.count;
+  if (before > count_max) {
+    value.count = before;
+  } else if (!curve.is_exact()) {
+    const i64 blocks = count_blocks(inside, step.block.count, curve.usage);
+    value.count = before + i128{blocks} * step.price.count;
+  } else {
+    value = {before * step.block.count + i128{inside} * step.price.count, step.block.count};
+  }
+  return true;
+}
+
+// Discounts that are no factor. A function sees whole millionths, rounded as the rule rounds money;
+// beyond what it was tried out for, less than nothing is nothing and more than the price the price.
+ProgramOutcome take_discount(const Curve& curve, i64 used, CurveValue& value) {
+  const RuleFunctions& functions = *curve.functions;
+  value.count -= std::min(value.count, i128{functions.off.count} * value.unit);
+  if (functions.discount == 0) return ProgramOutcome::ok;
+  value = {divide(value.count, value.unit, curve.money), 1};
+  if (value.count > count_max) return ProgramOutcome::overflow;
+  const std::array before = {static_cast<i64>(value.count)};
+  const ProgramResult result = run_function(curve, functions.discount, before, used, true);
+  value.count = result.value;
+  return result.outcome;
+}
+
+bool discount(const Curve& curve, i64 used, CurveValue& value) {
+  if (curve.functions == nullptr) return true;
+  CurveValue left = value;
+  if (take_discount(curve, used, left) != ProgramOutcome::ok) return false;
+  const i128 before = divide(value.count, value.unit, Rounding::up) * left.unit;
+  value = {std::clamp(left.count, i128{0}, before), left.unit};
+  return true;
 }
 
 // F(used). False if it leaves 64 bits, or a function has no result.
@@ -188,22 +259,9 @@ bool evaluate(const Curve& curve, i64 used, i64& cost) {
     return !__builtin_mul_overflow(blocks, step.price.count, &cost) &&
            !__builtin_add_overflow(cost, curve.fee + step.cost_before.count, &cost);
   }
-  if (curve.program != nullptr) return evaluate_program(curve, used, cost);
-  i128 before = curve.fee;
-  if (curve.cycle != 0) {
-    before += i128{used / curve.cycle} * curve.cycle_cost;
-    used %= curve.cycle;
-  }
-  const Step& step = step_at(curve, used);
-  const i64 inside = used - step.start.count;
-  before += step.cost_before.count;
-  if (before > count_max) return finish(curve, before, 1, cost);
-  if (!curve.is_exact()) {
-    const i64 blocks = count_blocks(inside, step.block.count, curve.usage);
-    return finish(curve, before + i128{blocks} * step.price.count, 1, cost);
-  }
-  return finish(curve, before * step.block.count + i128{inside} * step.price.count,
-                step.block.count, cost);
+  CurveValue value;
+  return value_of(curve, used, value) && discount(curve, used, value) &&
+         finish(curve, value.count, value.unit, cost);
 }
 
 // The largest value >= 0 that is at most `whole` when it is divided by `by` and rounded.
@@ -328,7 +386,7 @@ Outcome price_piece(const Curve& curve, i64 before, Quantity quantity, i64& cost
   if (!evaluate(curve, after, cost_after)) return Outcome::cost_overflow;
   // Of functions it was tried out where they were loaded; where one falls all the same, more is
   // free.
-  if (curve.program != nullptr) cost_after = std::max(cost_after, cost_before);
+  if (curve.functions != nullptr) cost_after = std::max(cost_after, cost_before);
   check(cost_after >= cost_before, "a cost curve never falls");
   cost = cost_after - cost_before;
   return Outcome::ok;
@@ -377,7 +435,7 @@ Charge afford(const Curve& curve, i64 before, const Ask& ask) {
   if (evaluate(curve, before + wanted, cost_after) && cost_after <= budget) {
     return {{wanted}, {std::max(cost_after, cost_before) - cost_before}};
   }
-  if (curve.program != nullptr) {
+  if (curve.functions != nullptr) {
     const Ask within{.wanted = {wanted}, .granule = ask.granule};
     const i64 part = search(curve, before, budget, within);
     check(evaluate(curve, before + part, cost_after), "what was tried out has a cost");
@@ -439,10 +497,35 @@ void run_price_programs(Program::Mapping mapping) {
   price_mapping = mapping;
 }
 
+FunctionResult ask_functions(const Rule& rule, const PriceFacts& facts, Quantity quantity) {
+  const Curve curve = money_curve(rule, &facts);
+  FunctionResult result;
+  CurveValue value;
+  if (curve.functions->price != 0) {
+    const ProgramResult said =
+        run_function(curve, curve.functions->price, {}, quantity.count, false);
+    result.outcome = said.outcome;
+    result.said = said.value;
+    if (said.outcome != ProgramOutcome::ok || said.value < 0) return result;
+    value.count = i128{curve.fee} + said.value;
+  } else {
+    check(value_of(curve, quantity.count, value), "steps always say something");
+  }
+  const i128 whole = divide(value.count, value.unit, curve.money);
+  result.is_beyond = whole > count_max;
+  if (result.is_beyond) return result;
+  result.price = static_cast<i64>(whole);
+  result.outcome = take_discount(curve, quantity.count, value);
+  result.is_of_discount = true;
+  result.discounted = static_cast<i64>(divide(value.count, value.unit, curve.money));
+  return result;
+}
+
 Outcome price(const Rule& rule, const PaymentSource& source, UsageSoFar so_far, Quantity quantity,
               Amount& cost) {
   if (source.is_money()) {
-    return price_money(rule, money_curve(rule, source), so_far, quantity, cost.count);
+    const Curve curve = money_curve(rule, source, so_far.facts);
+    return price_money(rule, curve, so_far, quantity, cost.count);
   }
   const Step step = allowance_step(source);
   const i64 before = so_far.by_allowance.count;
@@ -450,7 +533,7 @@ Outcome price(const Rule& rule, const PaymentSource& source, UsageSoFar so_far, 
 }
 
 Outcome price(const Rule& rule, UsageSoFar so_far, Quantity quantity, Money& cost) {
-  return price_money(rule, money_curve(rule), so_far, quantity, cost.count);
+  return price_money(rule, money_curve(rule, so_far.facts), so_far, quantity, cost.count);
 }
 
 Quantity reverse(const Rule& rule, const PaymentSource& source, UsageSoFar so_far,
@@ -464,7 +547,7 @@ Charge affordable(const Rule& rule, const PaymentSource& source, const Ask& ask)
   const i64 before = paid_before(rule, source, ask.so_far);
   check(before >= 0, "nobody has used less than nothing");
   if (source.is_money()) {
-    const Curve curve = money_curve(rule, source);
+    const Curve curve = money_curve(rule, source, ask.so_far.facts);
     if ((rule.usage_counter | rule.money_counter) == 0) [[likely]] {
       return afford(curve, before, ask);
     }

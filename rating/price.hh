@@ -44,6 +44,8 @@
 
 namespace tollgate::rating {
 
+struct PriceFacts;
+
 // What a session has used under a rule and paid for: kept by the session, starts at zero. Beside it
 // what the account's counters say, where the rule has some (Rule::usage_counter, money_counter).
 struct UsageSoFar {
@@ -51,6 +53,8 @@ struct UsageSoFar {
   Quantity by_allowance;
   Quantity counted;  // by the usage counter, this session's part included
   Money spent;       // by the money counter, likewise
+  // What functions of the rule may ask (functions.hh); nothing: all of it is 0.
+  const PriceFacts* facts = nullptr;
 };
 
 enum class Outcome : u8 {

@@ -12,8 +12,8 @@
 
 #include "rating/compile.hh"
 #include "rating/diff.hh"
+#include "rating/functions.hh"
 #include "rating/price.hh"
-#include "rating/price_program.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -143,8 +143,9 @@ TEST(PricePython, TheCodeInTheImageGivesTheSame) {
 
 TEST(PricePython, MistakesAreToldWithTheirPlaces) {
   expect_mistake(mistakes_of("    return event.weekday"), "a.tariff:5:27: ",
-                 "f of f.py looks at event.weekday: a price knows event.quantity only");
-  expect_mistake(mistakes_of("    return event.counter(0)"), "a.tariff:5:27: ", "counter()");
+                 "f of f.py returns 3 for a quantity of 0, expected 0, with weekday 3");
+  expect_mistake(mistakes_of("    return event.counter(0)"),
+                 "a.tariff:5:27: ", "f of f.py looks at event.counter(0), but none are named here");
   expect_mistake(mistakes_of("    return 5"), "a.tariff:5:27: ", "returns 5 for a quantity of 0");
   expect_mistake(mistakes_of("    return min(event.quantity, 100 - event.quantity) if "
                              "event.quantity else 0"),
@@ -177,8 +178,9 @@ TEST(PricePython, NamesThatAreNotThere) {
 TEST(PricePython, AnImageWithABrokenProgramIsRefused) {
   const Compiled compiled = compiled_with(two_tiers);
   const Rule& rule = only_rule(compiled);
-  const auto rule_at = reinterpret_cast<const u8*>(&rule) - compiled.image.data();
-  const u64 program_at = static_cast<u64>(rule_at) + rule.program;
+  const RuleFunctions& functions = functions_of(rule);
+  const u64 program_at =
+      static_cast<u64>(program_behind(functions, functions.price) - compiled.image.data());
   std::mt19937_64 random(3);
   u32 refused = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -201,7 +203,7 @@ TEST(PricePython, AnImageWithABrokenProgramIsRefused) {
 TEST(PricePython, TheSampleIsGood) {
   const Compiled compiled = compile_path(TARIFF_SAMPLES "/../python");
   for (const Diagnostic& one : compiled.diagnostics) ADD_FAILURE() << to_text(one);
-  EXPECT_EQ(compiled.example_count, 6u);
+  EXPECT_EQ(compiled.example_count, 12u);
 }
 
 TEST(PricePython, ADifferenceIsSeen) {

@@ -25,6 +25,8 @@ FACTS = ['quantity', 'rating_group', 'service_identifier', 'service', 'zone', 'd
          'location', 'network', 'calling', 'called', 'year', 'month', 'day', 'hour', 'minute',
          'second', 'weekday', 'yearday', 'time'] + [f'counter{i}' for i in range(8)]
 TEXTS = {'service', 'zone', 'direction', 'location'}
+NUMBERS = ['quantity', 'quantity', *(fact for fact in FACTS[1:19] if fact not in TEXTS),
+           'counter(0)', 'counter(2)', 'counter(7)']
 NAMES = ['data', 'voice', 'EU', 'home', 'roaming', 'x']
 OUTCOMES = ['ok', 'overflow', 'division_by_zero', 'index_out_of_range', 'key_missing', 'too_long']
 LEAST, MOST = -2 ** 63, 2 ** 63 - 1
@@ -92,8 +94,7 @@ class Maker:
         if pick == 2:
             return self.number()
         if pick == 3:
-            return 'event.' + self.random.choice(['quantity', 'hour', 'weekday', 'network',
-                                                  'counter(2)', 'rating_group'])
+            return 'event.' + self.random.choice(NUMBERS)
         if pick <= 6:
             op = self.random.choice(['+', '-', '+', '-', '*', '&', '|', '^'])
             return f'({again()} {op} {again()})'
@@ -128,7 +129,7 @@ class Maker:
         if pick == 5:
             return f'not ({self.condition(names, depth + 1)})'
         if pick == 6:
-            fact = self.random.choice(['service', 'zone', 'location'])
+            fact = self.random.choice(['service', 'zone', 'direction', 'location'])
             text = self.random.choice(NAMES)
             return self.random.choice([f'event.{fact} == "{text}"', f'event.{fact} != "{text}"',
                                        f'event.{fact} in ("{text}", "home")'])
@@ -173,9 +174,14 @@ class Maker:
             out.append(f'{pad}        {self.random.choice(["break", "continue"])}')
 
     def function(self, name, depth=0):
-        out = [f'def {name}(event: Event, a: int, b: int) -> int:', '    c = a', '    d = 0']
-        self.statements(['a', 'b', 'c', 'd'], 1, depth, out)
-        out.append(f'    return {self.expression(["a", "b", "c", "d"])}')
+        # As prices (the event alone), discounts (and the price before) and others are.
+        names = self.random.choice([[], ['a'], ['a', 'b']])
+        head = ''.join(f', {each}: int' for each in names)
+        out = [f'def {name}(event: Event{head}) -> int:',
+               f'    c = {names[0] if names else "event.quantity"}', '    d = 0']
+        names = names + ['c', 'd']
+        self.statements(names, 1, depth, out)
+        out.append(f'    return {self.expression(names)}')
         return '\n'.join(out) + '\n'
 
     def file(self, count):

@@ -128,9 +128,9 @@ struct Rule {
   u8 is_limit_cap = 0;    // at the limit it costs nothing more; else money pays nothing more
   u8 zero1[3] = {};
   u32 tax_ppm = 0;  // of the price without tax, for invoices: `factor` has it in already
-  // A Python function is the cost curve (price_program.hh): so many octets behind this rule its
-  // program begins; 0: there is none, the steps say it. A rule that has one stays where it lies.
-  u32 program = 0;
+  // So many octets behind this rule its RuleFunctions lie (functions.hh); 0: it has none, the steps
+  // say the price. A rule that has some stays where it lies.
+  u32 functions = 0;
   GrantPolicy grant{};
   PaymentSource source[sources_max];
   Step step[steps_max];

@@ -69,10 +69,11 @@ struct SourceText {
   BlockRounding rounding = BlockRounding::up;
 };
 
-// `price python "prices.py" by_tier`
+// `python "prices.py" by_tier by used, spent`, of a price or a discount
 struct PythonText {
   NameText file;
   NameText function;
+  std::vector<NameText> counters;  // event.counter(0) ...
 };
 
 struct MoneyRoundingText {
@@ -91,9 +92,17 @@ struct TaxText {
   bool is_inclusive = false;
 };
 
+// One of the three.
+struct DiscountText {
+  Place at;
+  std::optional<PercentText> share;
+  std::optional<AmountText> amount;
+  std::optional<PythonText> python;
+};
+
 // In a rule, or for all rules of a service or plan: what is taken off and put on a price.
 struct TermsText {
-  std::optional<PercentText> discount;
+  std::optional<DiscountText> discount;
   std::optional<TaxText> tax;
 };
 
@@ -278,6 +287,8 @@ struct ExampleText {
   std::optional<i64> local_second;  // `at`: what the clock of the plan's time zone shows
   Place second_at;
   std::array<std::optional<NameText>, number_roles> numbers;
+  Direction direction = Direction::unknown;
+  Location location = Location::unknown;
   std::vector<CountedText> counted;
   std::vector<NameText> products;
   std::vector<Use> use;

@@ -148,6 +148,24 @@ BuiltTimeline build_periods(const TimeZone& zone, Period period) {
   return built;
 }
 
+BuiltTimeline build_clock(const TimeZone& zone) {
+  BuiltTimeline built;
+  built.masks.resize(2 * clock_minutes_max + 1);  // so many classes
+  u64 before = ~u64{0};
+  const std::vector<TimeZone::Stretch>& all = zone.stretches();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const i64 begin = std::max(all[i].begin, horizon_begin);
+    const i64 end = i + 1 < all.size() ? all[i + 1].begin : horizon_end;
+    const i64 minutes = std::clamp(all[i].offset / 60, -clock_minutes_max, clock_minutes_max);
+    const auto clock_class = static_cast<u64>(minutes + clock_minutes_max);
+    if (begin >= std::min(end, horizon_end) || clock_class == before) continue;
+    before = clock_class;
+    built.edges.push_back(timeline_edge(begin - horizon_begin, static_cast<u32>(clock_class)));
+  }
+  index_days(built);
+  return built;
+}
+
 i64 easter(int year) {
   // Gauss, in the form that holds for all years of the Gregorian calendar.
   const int a = year % 19, b = year / 100, c = year % 100;

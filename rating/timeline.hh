@@ -49,6 +49,13 @@ struct TimeClass {
 };
 TimeClass class_at(const TimelineTables& timeline, Instant at);
 
+// What clocks are ahead of UTC, as a class of a timeline: minutes, and as much as they are behind
+// at most.
+inline constexpr i64 clock_minutes_max = 16 * 60;
+constexpr Duration clock_offset(u32 clock_class) {
+  return Duration::seconds((static_cast<i64>(clock_class) - clock_minutes_max) * 60);
+}
+
 // The rest is for the compiler.
 
 // A day is counted from 1970-01-01, by the local clock.
@@ -77,6 +84,9 @@ BuiltTimeline build_timeline(const TimeZone& zone, std::span<const Band* const> 
 // Edges where a period begins; its classes 0 and 1 take turns.
 enum class Period : u8 { ever, day, week, month };
 BuiltTimeline build_periods(const TimeZone& zone, Period period);
+
+// Edges where the clocks are changed; its classes are what clock_offset understands.
+BuiltTimeline build_clock(const TimeZone& zone);
 
 // Easter Sunday of a year, as a day.
 i64 easter(int year);

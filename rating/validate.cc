@@ -7,8 +7,8 @@
 
 #include "base/check.hh"
 #include "base/hash.hh"
+#include "rating/functions.hh"
 #include "rating/image.hh"
-#include "rating/price_program.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -29,6 +29,7 @@ class Checker {
   bool buckets() const;
   bool services() const;
   bool rule_slots() const;
+  bool functions() const;
   bool rules() const;
   bool redirects() const;
   bool zones() const;
@@ -53,7 +54,8 @@ class Checker {
   bool are_steps(std::span<const Step> steps) const;
   bool is_price(const Rule& rule) const;
   bool is_counted(const Rule& rule) const;
-  bool is_program(const Rule& rule) const;
+  bool has_functions(const Rule& rule) const;
+  bool is_program(u64 record, u32 distance, u32 parameters) const;
   bool is_rule(const Rule& rule) const;
   bool is_zone_map(const ZoneMap& map) const;
   bool is_timeline(const Timeline& timeline) const;
@@ -75,8 +77,8 @@ ImageFault Checker::extents() const {
                        fits<Timeline>(header_.timelines) && fits<u32>(header_.timeline_days) &&
                        fits<u64>(header_.timeline_edges) && fits<u16>(header_.classes) &&
                        fits<u32>(header_.cells) && fits<Counter>(header_.counters) &&
-                       fits<u8>(header_.programs) && fits<Product>(header_.products) &&
-                       fits<u32>(header_.product_numbers) &&
+                       fits<RuleFunctions>(header_.functions) && fits<u8>(header_.programs) &&
+                       fits<Product>(header_.products) && fits<u32>(header_.product_numbers) &&
                        fits<ProductRow>(header_.product_rows) && fits<Bonus>(header_.bonuses);
   if (!all_fit || header_.redirects.count > 0xffff) return ImageFault::bad_extent;
   return ImageFault::none;
@@ -278,21 +280,53 @@ bool Checker::is_counted(const Rule& rule) const {
   });
 }
 
-// Its function, `program` octets behind it, is a program of a price.
-bool Checker::is_program(const Rule& rule) const {
+// Its functions are one of the records of the image.
+bool Checker::has_functions(const Rule& rule) const {
   const u64 rule_at = static_cast<u64>(reinterpret_cast<const u8*>(&rule) - bytes_.data());
+  const u64 at = rule_at + rule.functions;
+  if (at < header_.functions.offset) return false;
+  const u64 inside = at - header_.functions.offset;
+  const u64 number = inside / sizeof(RuleFunctions);
+  if (inside % sizeof(RuleFunctions) != 0 || number >= header_.functions.count) return false;
+  const RuleFunctions& functions = table<RuleFunctions>(header_.functions)[number];
+  return functions.price == 0 || (rule.step_count == 1 && rule.cycle.is_zero() &&
+                                  rule.usage_rounding != BlockRounding::exact);
+}
+
+// A program so many octets behind a record; 0: there is none.
+bool Checker::is_program(u64 record, u32 distance, u32 parameters) const {
+  if (distance == 0) return true;
   const u64 end = u64{header_.programs.offset} + header_.programs.count;
-  const u64 begin = rule_at + rule.program;
+  const u64 begin = record + distance;
   if (begin < header_.programs.offset || begin % alignof(ProgramHeader) != 0) return false;
   if (begin + sizeof(ProgramHeader) > end) return false;
   ProgramHeader header;
   std::memcpy(&header, bytes_.data() + begin, sizeof header);
   if (header.bytes < sizeof header || begin + header.bytes > end) return false;
-  if ((header.facts_used & ~price_facts) != 0 || header.parameter_count != 0) return false;
-  if (header.input_count > fact_count || header.steps_max > price_steps_max) return false;
-  return rule.step_count == 1 && rule.cycle.is_zero() &&
-         rule.usage_rounding != BlockRounding::exact &&
+  if ((header.facts_used & ~price_facts) != 0 || header.parameter_count != parameters) return false;
+  if (header.input_count > parameters + fact_count) return false;
+  return header.steps_max <= price_steps_max &&
          validate_program(bytes_.subspan(begin, header.bytes));
+}
+
+bool Checker::functions() const {
+  u64 at = header_.functions.offset;
+  for (const RuleFunctions& each : table<RuleFunctions>(header_.functions)) {
+    const auto is_counter = [&](u16 number) { return number <= header_.counters.count; };
+    if (!std::ranges::all_of(each.price_counter, is_counter) ||
+        !std::ranges::all_of(each.discount_counter, is_counter) || !is_program(at, each.price, 0) ||
+        !is_program(at, each.discount, discount_parameters) ||
+        !is_within(each.off.count, 0, price_max) || each.zone_role >= number_roles ||
+        each.clock > header_.timelines.count || each.zone_map > header_.zone_maps.count) {
+      return false;
+    }
+    if (each.clock != 0) {
+      const Timeline& clock = table<Timeline>(header_.timelines)[each.clock - 1];
+      if (clock.class_count != 2 * clock_minutes_max + 1) return false;
+    }
+    at += sizeof each;
+  }
+  return true;
 }
 
 bool Checker::is_zone_map(const ZoneMap& map) const {
@@ -396,7 +430,7 @@ bool Checker::is_rule(const Rule& rule) const {
   if (!is_within(rule.money_step.count, 1, price_max)) return false;
   const auto is_good = [&](const PaymentSource& source) { return is_source(rule, source); };
   if (!std::ranges::all_of(rule.sources(), is_good)) return false;
-  if (rule.program != 0 && !is_program(rule)) return false;
+  if (rule.functions != 0 && !has_functions(rule)) return false;
   return are_steps(rule.steps()) && is_price(rule) && is_counted(rule) && is_policy(rule);
 }
 
@@ -447,6 +481,7 @@ ImageFault validate(Bytes bytes) {
   if (!checker.products()) return ImageFault::bad_product;
   if (!checker.rule_slots()) return ImageFault::bad_rule_slot;
   if (!checker.services()) return ImageFault::bad_service;
+  if (!checker.functions()) return ImageFault::bad_functions;
   if (!checker.rules()) return ImageFault::bad_rule;
   if (!checker.redirects()) return ImageFault::bad_redirect;
   return ImageFault::none;

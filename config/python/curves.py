@@ -33,3 +33,35 @@ def call(event: Event) -> int:
         return 0
     seconds = -(-event.quantity // 1000)
     return 10 * CENT + -(-max(0, seconds - 60) // 6) * CENT
+
+
+HOLIDAYS = [(1, 1), (5, 1), (12, 24), (12, 25), (12, 26), (12, 31)]
+
+
+def _is_free_day(event: Event) -> bool:
+    for month, day in HOLIDAYS:
+        if event.month == month and event.day == day:
+            return True
+    return event.weekday >= 5
+
+
+def call_by_day(event: Event) -> int:
+    """By the minute begun: the zone says what, the day on which the call began says how much."""
+    minutes = -(-event.quantity // 60_000)
+    if event.zone == "nordic":
+        minute = 30 * CENT
+    elif event.zone == "home":
+        minute = 10 * CENT
+    else:
+        minute = 100 * CENT
+    if event.location == "roaming":
+        minute += 20 * CENT
+    if _is_free_day(event):
+        minute = minute // 2
+    return minutes * minute
+
+
+def loyal(event: Event, price: int) -> int:
+    """What is left of a price: 1 % less for each 10.00 spent in the year, 15 % less at most."""
+    percent = min(15, event.counter(0) // (1000 * CENT))
+    return price * (100 - percent) // 100
