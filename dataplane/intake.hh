@@ -5,9 +5,11 @@
 //
 // Ports do not tell how many frames wait in them. As long as a turn's burst empties the queue there
 // is nothing to know: frames are handled as they are taken, and the lag is zero. When bursts have
-// been full for a while, all that waits is taken at once (`held_max` at most), and worked off burst
-// by burst before the queue is asked again. How long that took is how long its last frame has
-// waited: the lag. It costs nothing while the queue runs empty, and a few pointers otherwise.
+// been full for a while, there is a look: all that waits is taken at once (`held_max` at most), and
+// worked off burst by burst before the queue is asked again. How long that took is how long its
+// last frame has waited: the lag, until the next look or until the queue is empty. Frames that are
+// taken and not handled at once are out of the caches by then, and cost a quarter more; so a look
+// is made now and then only.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +28,7 @@ class Intake {
   static constexpr u32 burst_max = 64;
   static constexpr u32 held_max = 4096;
   static constexpr Duration look_after = Duration::milliseconds(2);
+  static constexpr Duration look_interval = Duration::milliseconds(50);
   using Burst = std::span<rte_mbuf*, burst_max>;
 
   // The frames of this turn, a burst at most; they belong to the caller. `receive(Burst)` takes
@@ -58,7 +61,8 @@ class Intake {
       empty_at_ = now;
       return;
     }
-    if (now - empty_at_ < look_after) return;
+    if (now - empty_at_ < look_after || now < next_look_) return;
+    next_look_ = now + look_interval;
     is_look_ = true;
     looked_at_ = now;
     for (u32 count = burst_max; count == burst_max && end_ + burst_max <= held_max;) {
@@ -72,6 +76,7 @@ class Intake {
   u32 end_ = 0;
   bool is_look_ = false;  // what is held was taken by a look
   Instant looked_at_;
+  Instant next_look_;
   Instant empty_at_;  // when the queue was last seen without frames
   Duration lag_;
   std::array<rte_mbuf*, held_max> frames_;

@@ -71,6 +71,22 @@ TEST(Intake, a_queue_that_grows_without_end_has_a_growing_lag_and_is_held_in_par
   EXPECT_GT(bench.intake.lag(), turn_time * 30);
 }
 
+TEST(Intake, frames_are_taken_ahead_now_and_then_only) {
+  Bench bench;
+  bench.turn(turn_time);
+  bench.arrive(1000);
+  u32 looks = 0;
+  constexpr u32 turns = 2000;
+  for (u32 i = 0; i < turns; ++i) {
+    const std::size_t before = bench.intake.rest().size();
+    bench.turn(turn_time);
+    looks += bench.intake.rest().size() > before ? 1 : 0;
+    bench.arrive(Intake::burst_max);
+  }
+  EXPECT_GE(looks, 7u) << "in 400 ms";
+  EXPECT_LE(looks, 8u);
+}
+
 TEST(Intake, the_lag_ends_when_the_queue_does) {
   Bench bench;
   bench.turn(turn_time);
