@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Tollgate authors
 
-// Commands that move a balance by hand: top-up, adjustment, refund, and what a member may use.
+// Commands that move a balance by hand: top-up, adjustment, refund.
 
 #include "app/charge_command.hh"
 #include "app/command_bucket.hh"
@@ -12,7 +12,6 @@ namespace {
 
 using ledger::Account;
 using ledger::Bucket;
-using ledger::BucketState;
 using ledger::Command;
 using ledger::NewBucket;
 using ledger::Operation;
@@ -73,13 +72,6 @@ void extend_account(Operation& op, Shard& shard, u32 index, ledger::Second expir
   op.change(account,
             {.pool = ledger::Pool::account, .index = index, .at_word = word, .word_count = 1});
   account.valid_until_s = expires_s;
-}
-
-u32 find_limit(const Shard& shard, u32 account, Unit unit) {
-  for (u32 at = shard.account(account).first_bucket; at != 0; at = shard.bucket(at).next) {
-    if (shard.bucket(at).state == BucketState::limit && shard.bucket(at).unit == unit) return at;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -149,63 +141,6 @@ Outcome Commander::refund_charge(Shard& shard, Operation& op, const Command& com
     return outcome;
   }
   return Outcome::refund_too_large;
-}
-
-// From now on the other account pays for what this one cannot pay for itself. They lie in one
-// shard, so that both have the same writer.
-Outcome Commander::set_payer(Shard& shard, Operation& op, const Command& command) {
-  const u32 index = command.account.index();
-  Account& account = shard.account(index);
-  const ledger::AccountRef payer = command.other_account;
-  if (!payer.is_none()) {
-    if (payer.shard() == shard.number() && !is_account(shard, payer, command.other_account_id)) {
-      return Outcome::account_unknown;
-    }
-    if (account.open_sessions != 0) return Outcome::account_has_sessions;
-    if (payer.shard() != shard.number()) return Outcome::other_shard;
-    if (payer.index() == index) return Outcome::account_has_members;
-  } else if (account.open_sessions != 0) {
-    return Outcome::account_has_sessions;  // they may lean on what the payer has
-  }
-  constexpr u32 word = offsetof(Account, payer) / 8;
-  op.change(account,
-            {.pool = ledger::Pool::account, .index = index, .at_word = word, .word_count = 1});
-  account.payer = payer.index();
-  return Outcome::ok;
-}
-
-// The member may use so much of that unit of its payer from now on; less than nothing: there is no
-// limit any more.
-Outcome Commander::set_limit(Shard& shard, Operation& op, const Command& command) {
-  const NewBucket& wanted = command.buckets[0];
-  if (command.bucket_count != 1) return Outcome::amount_invalid;
-  const u32 account = command.account.index();
-  u32 limit = find_limit(shard, account, wanted.unit);
-  if (wanted.amount.is_negative()) {
-    if (limit == 0) return Outcome::bucket_unknown;
-    if (!shard.bucket(limit).reserved.is_zero()) return Outcome::account_has_sessions;
-    remove_bucket(op, shard, limit);
-    return Outcome::ok;
-  }
-  Amount change = wanted.amount;
-  Amount sum;
-  if (limit != 0 && !subtract(wanted.amount, shard.bucket(limit).balance, change)) {
-    return Outcome::amount_overflow;
-  }
-  if (limit != 0 && !add(shard.bucket(limit).put_in, change, sum)) return Outcome::amount_overflow;
-  if (limit == 0) {
-    // What sessions hold of the payer already would not be held of the limit.
-    if (shard.account(account).open_sessions != 0) return Outcome::account_has_sessions;
-    if (!has_room(shard, account, 1)) return Outcome::too_busy;
-    limit = add_bucket(op, shard, account, terms_of({.unit = wanted.unit, .priority = UINT8_MAX}),
-                       BucketState::limit);
-    check(limit != 0, "there was room");
-  }
-  const Outcome outcome = change.is_negative() ? take_out(op, {shard, limit}, Amount{-change.count})
-                                               : put_in(op, {shard, limit}, change);
-  check(outcome == Outcome::ok, "the sum was looked at");
-  tell_balance(shard, limit);
-  return Outcome::ok;
 }
 
 }  // namespace tollgate::app

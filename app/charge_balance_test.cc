@@ -4,6 +4,7 @@
 // What operators need of a balance, by table (charge_table.hh): states and their dates, credit,
 // validity, refunds, transfers between shards with a crash after each step, thresholds.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "app/charge_table.hh"
@@ -353,6 +354,44 @@ TEST(Family, each_member_has_its_limit) {
   )");
 }
 
+// The place of an account that is gone is given to the next one: nobody may lean on it still.
+TEST(Family, a_payer_stays_while_it_has_members) {
+  expect(R"(
+    account P plan prepaid balance 5.00EUR
+    account Q plan prepaid balance 5.00EUR
+    account M plan prepaid
+    payer M P                                    -> ok
+    payer M P                                    -> ok
+    restart
+    remove P                                     -> account_has_members
+    payer M Q                                    -> ok
+    remove Q                                     -> account_has_members
+    remove P                                     -> ok
+    account S plan prepaid balance 7.00EUR
+    event E1 M sms debit                         -> 2001 grant 1event cost 0.10EUR
+    balance S EUR                                -> free 7.00 held 0.00 used 0.00
+    payer M none                                 -> ok
+    remove Q                                     -> ok
+  )");
+}
+
+TEST(Family, a_payer_has_255_members_at_most) {
+  std::string lines = "account P plan prepaid balance 5.00EUR\n";
+  for (u32 i = 0; i <= ledger::members_per_account_max; ++i) {
+    const bool fits = i < ledger::members_per_account_max;
+    lines += fmt::format("account M{} plan prepaid\n", i);
+    lines += fmt::format("payer M{} P -> {}\n", i, fits ? "ok" : "too_many_members");
+  }
+  ChargeTable table({.accounts = 300, .buckets = 16, .sessions = 8, .extensions = 8});
+  expect(table, lines + R"(
+    payer M7 P                                   -> ok
+    remove M7                                    -> ok
+    payer M255 P                                 -> ok
+    restart
+    remove P                                     -> account_has_members
+  )");
+}
+
 TEST(Family, refusals) {
   expect(R"(
     account P plan prepaid balance 5.00EUR
@@ -370,6 +409,7 @@ TEST(Family, refusals) {
     allow M -1.00USD                             -> bucket_unknown
     top-up P 5.00EUR                             -> ok balance 4.00EUR
     event E3 M sms debit                         -> 4012
+    remove P                                     -> account_has_members
     remove M                                     -> ok
     remove P                                     -> ok
   )");

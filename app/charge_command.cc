@@ -4,6 +4,7 @@
 #include "app/charge_command.hh"
 
 #include "app/command_bucket.hh"
+#include "app/members.hh"
 #include "base/check.hh"
 
 namespace tollgate::app {
@@ -148,6 +149,8 @@ Outcome Commander::remove(Shard& shard, Operation& op, const Command& command) {
     if (is_moving) held = Outcome::transfer_pending;
   }
   if (held != Outcome::ok) return held;
+  if (account.member_count != 0) return Outcome::account_has_members;
+  leave_payer(op, shard, index);
   op.change_all(account, Pool::account, index);
   for (u32 at = account.first_bucket; at != 0;) {
     ledger::Bucket& bucket = shard.bucket(at);

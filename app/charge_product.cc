@@ -161,22 +161,30 @@ Outcome entries_outcome(const Shard& shard, u32 account, const Command& command,
   return has_room(shard, account, added) ? Outcome::ok : Outcome::too_busy;
 }
 
+// The turn goes on in the bucket of an earlier one. What is over there makes room for what comes in
+// one movement: in two, the bucket would be empty in between, and thresholds would be crossed.
+void take_over(Operation& op, Shard& shard, u32 bucket, const NewBucket& entry, Amount rollover) {
+  const Amount left = shard.bucket(bucket).balance;
+  const i64 lost = left > rollover ? left.count - rollover.count : 0;
+  const Amount change{entry.amount.count - lost};  // neither of them is negative
+  const Outcome outcome = change.is_negative()
+                              ? take_out(op, {shard, bucket}, Amount{-change.count})
+                              : put_in(op, {shard, bucket}, change);
+  check(outcome == Outcome::ok, "the sum was looked at");
+  set_validity(op, shard, bucket, entry.valid_from_s, entry.expires_s);
+}
+
 // Puts in what the turn brings; `rollover` is how much of the last turn may come along.
 void bring(Operation& op, Shard& shard, u32 account, const NewBucket& entry, Amount rollover) {
   u32 bucket = find_bucket(shard, account, terms_of(entry));
   if (bucket == 0) {
     bucket = find_earlier(shard, account, entry, op.now_second());
     if (bucket != 0) {
-      const Amount left = shard.bucket(bucket).balance;
-      if (left > rollover) {
-        const Outcome over = take_out(op, {shard, bucket}, Amount{left.count - rollover.count});
-        check(over == Outcome::ok, "what is there can be taken out");
-      }
-      set_validity(op, shard, bucket, entry.valid_from_s, entry.expires_s);
-    } else {
-      bucket = add_bucket(op, shard, account, terms_of(entry));
-      check(bucket != 0, "there was room");
+      take_over(op, shard, bucket, entry, rollover);
+      return;
     }
+    bucket = add_bucket(op, shard, account, terms_of(entry));
+    check(bucket != 0, "there was room");
   }
   const Outcome outcome = put_in(op, {shard, bucket}, entry.amount);
   check(outcome == Outcome::ok, "the sum was looked at");

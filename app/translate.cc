@@ -204,6 +204,7 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::other_shard:
     case Outcome::transfer_pending:
     case Outcome::account_has_members:
+    case Outcome::too_many_members:
     case Outcome::too_many_products:
     case Outcome::refund_too_large:
       break;  // of commands: no request ends so

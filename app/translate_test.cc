@@ -45,6 +45,7 @@ TEST(Translate, every_outcome_has_its_result_code) {
       {Outcome::other_shard, 5012},
       {Outcome::transfer_pending, 5012},
       {Outcome::account_has_members, 5012},
+      {Outcome::too_many_members, 5012},
       {Outcome::too_many_products, 5012},
       {Outcome::refund_too_large, 5012},
   };

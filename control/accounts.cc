@@ -417,23 +417,10 @@ void Accounts::set_identities(const AccountRow& account, const Json& args, const
 
 void Accounts::remove(const Json& args, const Reply& reply) {
   const AccountRow account = find_account(context_.store, Arguments(args).text("who"));
-  refuse_payer(account);
   CommandBook::Order order{
       .kind = "remove", .account = account, .detail = Json{{"account", account.name}}};
   order.command.kind = ledger::CommandKind::remove_account;
   book_.carry_out(std::move(order), tell(account, reply));
-}
-
-// One that pays for others is not removed. All commands go through here, so what the ledger shows
-// is what will be when this one arrives, but for a payer that is being set at this very moment.
-void Accounts::refuse_payer(const AccountRow& account) const {
-  const u32 shard = account.place.shard();
-  bool pays = false;
-  context_.appliance.ledger().for_each_account(
-      shard, [&](ledger::AccountRef, const ledger::Account& other) {
-        pays = pays || other.payer == account.place.index();
-      });
-  if (pays) throw refused_by_ledger(ledger::Outcome::account_has_members);
 }
 
 void refuse_command(std::string_view outcome, const Reply& reply) {

@@ -45,7 +45,6 @@ class Accounts {
   void set_account(const AccountRow& account, const Json& args, const Reply& reply);
   void set_payer(const AccountRow& account, const Json& args, const Reply& reply);
   u64 take_id_beside(const AccountRow& other);
-  void refuse_payer(const AccountRow& account) const;
   void check_settings(const Json& args) const;
   Json describe(const AccountRow& account);
   // Sends back what a command came to.

@@ -147,7 +147,7 @@ void link_bucket(Operation& op, Shard& shard, u32 index) {
   }
   bucket.next = after;
   change_account_chain(op, shard, bucket.account);
-  account.bucket_count = static_cast<u16>(account.bucket_count + 1);
+  account.bucket_count = static_cast<u8>(account.bucket_count + 1);
   if (before == 0) {
     account.first_bucket = index;
   } else {
@@ -160,7 +160,7 @@ void unlink_bucket(Operation& op, Shard& shard, u32 index) {
   const Bucket& bucket = shard.bucket(index);
   Account& account = shard.account(bucket.account);
   change_account_chain(op, shard, bucket.account);
-  account.bucket_count = static_cast<u16>(account.bucket_count - 1);
+  account.bucket_count = static_cast<u8>(account.bucket_count - 1);
   if (account.first_bucket == index) {
     account.first_bucket = bucket.next;
     return;

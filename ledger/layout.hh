@@ -21,7 +21,7 @@
 
 namespace tollgate::ledger {
 
-inline constexpr u32 ledger_layout = 4;
+inline constexpr u32 ledger_layout = 5;
 inline constexpr u32 wheel_slot_count = 4096;  // one a second: over an hour ahead
 
 // Records in each shard. Configuration gives totals; a shard gets its share and some slack, because

@@ -18,6 +18,8 @@ inline constexpr u32 identities_per_account_max = 4;  // they lie inside the acc
 inline constexpr u32 initial_buckets_max = 8;         // of one account-creating command
 inline constexpr u32 buckets_per_account_max = 64;    // bounds the walk of one charge
 
+inline constexpr u32 members_per_account_max = 255;  // that one account pays for; an octet counts
+
 // Products with prices of their own that an account has at a time: what is left of its two lines.
 inline constexpr u32 products_per_account_max = 4;
 

@@ -33,6 +33,7 @@ enum class [[nodiscard]] Outcome : u16{
     transfer_pending = 25,     // a transfer of the account is still on its way
     account_has_members = 26,  // others are paid for by this account
     too_many_products = 27,    // with prices of their own
+    too_many_members = 28,     // of one payer
     // how much
     rating_failed = 30,    // the tariff has no price for this
     unit_mismatch = 31,    // asked for a unit in which the service is not counted
@@ -83,6 +84,8 @@ inline constexpr std::array outcome_table = {
                "other accounts are paid for by this one"},
     OutcomeRow{Outcome::too_many_products, "too_many_products",
                "an account has at most four products with prices of their own"},
+    OutcomeRow{Outcome::too_many_members, "too_many_members",
+               "an account pays for at most 255 others"},
     OutcomeRow{Outcome::rating_failed, "rating_failed", "the tariff has no price for this service"},
     OutcomeRow{Outcome::unit_mismatch, "unit_mismatch",
                "the service is not counted in the unit asked for"},

@@ -62,7 +62,8 @@ struct alignas(64) Account {
   u32 first_bucket = 0;  // in order of priority, then expiry
   AccountState state = AccountState::free;
   u8 identity_count = 0;
-  u16 bucket_count = 0;
+  u8 bucket_count = 0;
+  u8 member_count = 0;  // accounts whose payer this one is; it can't be removed while there are any
   Second created_s = 0;
   i64 credit_limit = 0;      // how far the last money bucket may go below zero, in its unit; >= 0
   u32 payer = 0;             // account of the same shard that pays when this one cannot; 0: none
@@ -72,6 +73,8 @@ struct alignas(64) Account {
   std::array<IdentityKey, identities_per_account_max> identities{};
 };
 static_assert(sizeof(Account) == 128);
+static_assert(buckets_per_account_max <= UINT8_MAX && members_per_account_max <= UINT8_MAX,
+              "both are counted in an octet");
 
 // open        pays, while it is valid
 // in_transit  on its way to an account of another shard: what was sent lies in its balance; product
