@@ -116,7 +116,8 @@ void Appliance::start_charge(u32 number, Instant now) {
   options.tile = number;
   options.tile_count = shape_.charge_count;
   options.policy = {.session_silence_max = Duration::seconds(session_silence_s),
-                    .closed_linger = Duration::seconds(closed_linger_s)};
+                    .closed_linger = Duration::seconds(closed_linger_s),
+                    .thresholds = thresholds};
   for (u32 i = 0; i < shape_.net_count; ++i) {
     options.net_links.push_back(link(net_charge(i, number)));
   }

@@ -80,7 +80,7 @@ class Appliance {
   u64 hash_of_shard(u32 number) const;
 
   static constexpr ledger::LedgerSizes sizes{
-      .accounts = 8, .buckets = 48, .sessions = 512, .extensions = 2048};
+      .accounts = 8, .buckets = 160, .sessions = 512, .extensions = 2048};
 
  private:
   LinkMemory* link(std::size_t place) const {

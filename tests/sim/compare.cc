@@ -35,6 +35,7 @@ std::string to_text(const ExpectedService& service) {
 ModelBucket::Role role_of(const ledger::Bucket& bucket) {
   if (bucket.state == ledger::BucketState::in_transit) return ModelBucket::Role::sent;
   if (bucket.state == ledger::BucketState::received) return ModelBucket::Role::received;
+  if (bucket.state == ledger::BucketState::limit) return ModelBucket::Role::limit;
   return ModelBucket::Role::pays;
 }
 
@@ -100,9 +101,12 @@ void Judge::compare_account(u32 number, const ModelAccount& expected) const {
   const u32 index = expected.place.index();
   if (!shard.is_account(index)) fail("account {} is gone", number);
   const ledger::Account& account = shard.account(index);
-  const bool is_suspended = account.state == ledger::AccountState::suspended;
-  if (account.id != number || account.plan != expected.plan ||
-      is_suspended != expected.is_suspended || account.bucket_count != expected.buckets.size()) {
+  const auto payer = model_.accounts().find(expected.payer);
+  const u32 payer_place = payer == model_.accounts().end() ? 0 : payer->second.place.index();
+  if (account.id != number || account.plan != expected.plan || account.state != expected.state ||
+      account.valid_until_s != expected.valid_until_s ||
+      account.credit_limit != expected.credit_limit || account.payer != payer_place ||
+      account.bucket_count != expected.buckets.size()) {
     fail("account {} has other terms or {} buckets, expected {}", number, account.bucket_count,
          expected.buckets.size());
   }

@@ -25,6 +25,18 @@ app::AnswerFrame frame_of(Bytes answer) {
   return frame;
 }
 
+std::vector<ModelCrossing> crossings_in(Bytes words) {
+  std::vector<ModelCrossing> all;
+  for (std::size_t at = 0; at + sizeof(ledger::ThresholdNote) <= words.size();
+       at += sizeof(ledger::ThresholdNote)) {
+    ledger::ThresholdNote note;
+    std::memcpy(&note, words.data() + at, sizeof note);
+    all.push_back({static_cast<u32>(note.account_id), note.unit, note.threshold.count});
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 }  // namespace
 
 u32 Judge::add(Question question) {
@@ -88,6 +100,9 @@ void Judge::on_entry(u32 charge, bool may_move, Bytes octets) {
         if (part.index == static_cast<u32>(ledger::NoteKind::command)) {
           std::memcpy(&noted_key, words.data() + offsetof(ledger::Command, idempotency_key), 8);
         }
+        if (part.index == static_cast<u32>(ledger::NoteKind::threshold)) {
+          note.crossings = crossings_in(words);
+        }
         if (part.index != static_cast<u32>(ledger::NoteKind::charging_data)) return;
         if (note.is_there) fail("two charging records in one entry");
         note.is_there = true;
@@ -116,6 +131,10 @@ void Judge::on_entry(u32 charge, bool may_move, Bytes octets) {
     check_note(note, true, model_.last_closing_cost());
   } else {
     on_request(operation, header, answer, note);
+  }
+  if (operation.kind != Operation::Kind::timer && note.crossings != model_.crossings()) {
+    fail("operation {}: {} thresholds are told to be crossed, expected {}", operation_count_,
+         note.crossings.size(), model_.crossings().size());
   }
   by_tag_.emplace(operation.tag, operations_.size());
   operations_.push_back(std::move(operation));

@@ -81,6 +81,7 @@ class Judge {
     bool is_there = false;
     i64 cost = 0;
     std::string session_id;
+    std::vector<ModelCrossing> crossings;
   };
   void on_entry(u32 charge, bool may_move, Bytes octets);
   void on_request(Operation& operation, const ledger::EntryHeader& header, Bytes answer,

@@ -10,6 +10,8 @@
 
 namespace tollgate::sim {
 
+using ledger::AccountState;
+
 // What the session refuses or repeats, before anything is looked at.
 Outcome Model::find_repeated(const ModelSession& session, const Question& question,
                              Reply& reply) const {
@@ -30,13 +32,36 @@ Outcome Model::find_repeated(const ModelSession& session, const Question& questi
   return session.is_open ? Outcome::session_unknown : Outcome::session_closed;
 }
 
-Outcome Model::account_outcome(u32 subscriber) const {
+// A suspension is told before the end.
+AccountState Model::state_at(const ModelAccount& account, Instant at) {
+  const bool is_over = account.valid_until_s != 0 && at.whole_seconds() >= account.valid_until_s;
+  if (account.state == AccountState::suspended || !is_over) return account.state;
+  return AccountState::expired;
+}
+
+Outcome Model::account_outcome(u32 subscriber, Instant at) const {
   const auto found = accounts_.find(subscriber);
   if (found == accounts_.end()) return Outcome::account_unknown;
-  return found->second.is_suspended ? Outcome::account_suspended : Outcome::ok;
+  const AccountState state = state_at(found->second, at);
+  if (state == AccountState::suspended) return Outcome::account_suspended;
+  if (state == AccountState::expired) return Outcome::account_expired;
+  return Outcome::ok;
+}
+
+// The first use of an account makes it active.
+void Model::begin_use(u32 subscriber) {
+  ModelAccount& account = accounts_.at(subscriber);
+  if (account.state == AccountState::inactive) account.state = AccountState::active;
 }
 
 Model::Reply Model::carry_out(const Question& question, Instant at, bool may_move) {
+  const std::map<u64, i64> before = worths();
+  Reply reply = answer(question, at, may_move);
+  look_for_crossings(before);
+  return reply;
+}
+
+Model::Reply Model::answer(const Question& question, Instant at, bool may_move) {
   Reply reply;
   auto found = sessions_.find(question.session_id);
   Outcome outcome = Outcome::session_unknown;
@@ -48,8 +73,9 @@ Model::Reply Model::carry_out(const Question& question, Instant at, bool may_mov
     if (question.kind == RequestKind::event) {
       outcome = event(question, at, reply);
     } else if (question.kind == RequestKind::initial) {
-      outcome = account_outcome(question.subscriber);
+      outcome = account_outcome(question.subscriber, at);
       if (outcome == Outcome::ok) {
+        begin_use(question.subscriber);
         ModelSession fresh{.subscriber = question.subscriber, .context = question.context};
         forgotten_.erase(question.session_id);
         found = sessions_.insert_or_assign(question.session_id, std::move(fresh)).first;
@@ -116,7 +142,7 @@ ExpectedService Model::settle_one(ModelSession& session, const Question& questio
   const bool is_report =
       question.kind == RequestKind::termination || service.wanted == Wanted::nothing;
   if (!is_report) {
-    answer.outcome = account_outcome(session.subscriber);
+    answer.outcome = account_outcome(session.subscriber, at);
   } else if (rule.verdict == Verdict::absent) {
     answer.outcome = Outcome::rating_failed;
   }
@@ -141,12 +167,11 @@ Outcome Model::settle(ModelAccount& account, const Rule& rule, const AskedServic
   quota.used_by_allowance += covered.octets;
   quota.used_by_money += covered.by_money;
   quota.cost += covered.cost;
-  if (covered.missing == 0 || payers.last_money < 0) return Outcome::ok;
+  if (covered.missing == 0 || payers.last_money == nullptr) return Outcome::ok;
   const i64 more =
       cost_of(rule, quota.used_by_money + covered.missing) - cost_of(rule, quota.used_by_money);
-  ModelBucket& debtor = account.buckets[static_cast<std::size_t>(payers.last_money)];
-  debtor.balance -= more;
-  debtor.consumed += more;
+  move(account, {.purse = payers.last_purse, .bucket = payers.last_money}, more,
+       &ModelBucket::balance, &ModelBucket::consumed);
   quota.cost += more;
   quota.used_by_money += covered.missing;
   return Outcome::ok;
@@ -156,6 +181,9 @@ void Model::grant(ModelAccount& account, const Rule& rule, const AskedService& s
                   ModelQuota& quota, Instant at, ExpectedService& answer) {
   if (rule.verdict == Verdict::absent) answer.outcome = Outcome::rating_failed;
   if (rule.verdict == Verdict::barred) answer.outcome = Outcome::service_barred;
+  if (rule.verdict == Verdict::charged && account.state == AccountState::one_way) {
+    answer.outcome = Outcome::account_one_way;
+  }
   if (answer.outcome != Outcome::ok) return;
   const bool has_wish = service.wanted == Wanted::units && service.asked > 0;
   i64 wanted = has_wish ? service.asked : rule.grant_size;
@@ -180,7 +208,8 @@ void Model::grant(ModelAccount& account, const Rule& rule, const AskedService& s
     if (is_last && !payers.is_cut) answer.last = rule.last;
     // It is good as long as the buckets that pay for it.
     for (const ModelQuota::Hold& hold : quota.holds) {
-      const i64 left_s = i64{bucket(account, hold.bucket).terms.expires_s} - at.whole_seconds();
+      const ModelBucket& leaned_on = *held_bucket(account, hold.bucket).bucket;
+      const i64 left_s = i64{leaned_on.terms.expires_s} - at.whole_seconds();
       if (left_s > 0) validity_s = std::min(validity_s, left_s);
     }
   }
@@ -195,9 +224,8 @@ void Model::grant(ModelAccount& account, const Rule& rule, const AskedService& s
 
 void Model::release(ModelAccount& account, ModelQuota& quota) {
   for (const ModelQuota::Hold& hold : quota.holds) {
-    ModelBucket& from = bucket(account, hold.bucket);
-    from.reserved -= hold.amount;
-    from.balance += hold.amount;
+    move(account, held_bucket(account, hold.bucket), hold.amount, &ModelBucket::reserved,
+         &ModelBucket::balance);
   }
   quota.holds.clear();
   quota.granted = 0;
@@ -215,7 +243,7 @@ void Model::close(ModelSession& session, Instant at) {
 
 // One service, all or nothing.
 Outcome Model::event(const Question& question, Instant at, Reply& reply) {
-  const Outcome of_account = account_outcome(question.subscriber);
+  const Outcome of_account = account_outcome(question.subscriber, at);
   if (of_account != Outcome::ok) return of_account;
   ModelAccount& account = accounts_.at(question.subscriber);
   if (question.action == EventAction::refund_account) {
@@ -233,6 +261,7 @@ Outcome Model::event(const Question& question, Instant at, Reply& reply) {
   if (question.action != EventAction::price_enquiry && covered.missing != 0) {
     service.outcome = Outcome::credit_limit_reached;
   }
+  if (account.state == AccountState::one_way) service.outcome = Outcome::account_one_way;
   if (question.action == EventAction::check_balance) {
     answer.is_check = true;
     answer.services.push_back(service);
@@ -242,6 +271,7 @@ Outcome Model::event(const Question& question, Instant at, Reply& reply) {
   answer.has_cost = true;
   answer.cost_micros = cost;
   if (question.action == EventAction::direct_debiting) {
+    begin_use(question.subscriber);
     take(account, payers, covered, &ModelBucket::consumed, nullptr);
     service.has_grant = true;
     service.granted = units;
@@ -256,13 +286,18 @@ Outcome Model::event(const Question& question, Instant at, Reply& reply) {
 }
 
 void Model::refund(ModelAccount& account, const Question& question, Instant at, Reply& reply) {
+  begin_use(question.subscriber);
   ExpectedService service;
-  ModelBucket* target = first_of(account, Unit::eur, at);
-  if (target == nullptr) {
+  Payer target{};
+  for (ModelAccount* purse : purses_of(account, at)) {
+    if (target.bucket == nullptr) {
+      target = {.purse = purse, .bucket = first_of(*purse, Unit::eur, at)};
+    }
+  }
+  if (target.bucket == nullptr) {
     service.outcome = Outcome::bucket_unknown;
   } else {
-    target->consumed -= question.refund_micros;
-    target->balance += question.refund_micros;
+    move(account, target, question.refund_micros, &ModelBucket::consumed, &ModelBucket::balance);
     reply.answer.has_cost = true;
     reply.answer.cost_micros = question.refund_micros;
   }
@@ -310,6 +345,7 @@ void Model::check_conservation() const {
   for (const auto& [number, account] : accounts_) {
     for (const ModelBucket& one : account.buckets) {
       if (one.role == ModelBucket::Role::sent && received.contains(one.transfer)) continue;
+      if (one.role == ModelBucket::Role::limit) continue;
       put_in[one.terms.unit] += one.put_in;
       there[one.terms.unit] += one.balance + one.reserved + one.consumed;
     }

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "ledger/command.hh"
+#include "ledger/threshold.hh"
 #include "tests/sim/request.hh"
 
 namespace tollgate::sim {
@@ -24,10 +25,12 @@ inline constexpr i64 closed_linger_s = 3600;
 extern const char* const tariff_text;
 extern const char* const metered_plan;  // money only
 extern const char* const pack_plan;     // octets first, then money
+extern const ledger::Thresholds thresholds;
 
 struct ModelBucket {
   // What a transfer to another shard leaves behind at its two ends pays for nothing.
-  enum class Role : u8 { pays, sent, received };
+  // A limit of a member repeats what moves in its payer's buckets, and is no money.
+  enum class Role : u8 { pays, sent, received, limit };
   u64 id = 0;
   Role role = Role::pays;
   u64 transfer = 0;         // of one that was sent or received
@@ -38,11 +41,25 @@ struct ModelBucket {
   i64 consumed = 0;
 };
 
+bool is_usable(const ModelBucket& bucket, Instant at);
+
 struct ModelAccount {
   ledger::AccountRef place;
   u32 plan = 0;
-  bool is_suspended = false;
+  ledger::AccountState state = ledger::AccountState::active;
+  i64 valid_until_s = 0;             // 0: for ever
+  i64 credit_limit = 0;              // of its last bucket of money
+  u32 payer = 0;                     // the number of an account; 0: nobody
   std::vector<ModelBucket> buckets;  // in the order in which they pay
+};
+
+// A bucket fell below a threshold.
+struct ModelCrossing {
+  u32 account;
+  Unit unit;
+  i64 threshold;
+
+  friend auto operator<=>(const ModelCrossing&, const ModelCrossing&) = default;
 };
 
 struct ModelQuota {
@@ -90,6 +107,9 @@ class Model {
   CommandReply carry_out(const ledger::Command& command, ledger::AccountRef place, Instant at,
                          bool may_move);
 
+  // What the last operation crossed, in any order.
+  const std::vector<ModelCrossing>& crossings() const { return crossings_; }
+
   // A session that ended by its timer. Throws if it may not.
   void expire(const std::string& session_id, Instant at);
   // A closed session that the appliance forgot; and one that it knows again after a crash.
@@ -128,7 +148,8 @@ class Model {
   static Rule rule_for(u32 plan, Context context, u32 rating_group);
   static i64 cost_of(const Rule& rule, i64 quantity);
   struct Payer {
-    std::size_t bucket;
+    ModelAccount* purse;  // whose bucket it is: the account's own or its payer's
+    ModelBucket* bucket;
     i64 available;
     bool is_money;
   };
@@ -136,8 +157,9 @@ class Model {
     std::vector<Payer> all;
     i64 octets = 0;
     i64 money = 0;
-    i64 last_money = -1;  // the bucket that may go below zero
-    bool is_cut = false;  // more could pay than were wanted
+    ModelAccount* last_purse = nullptr;
+    ModelBucket* last_money = nullptr;  // may go below zero
+    bool is_cut = false;                // more could pay than were wanted
   };
   struct Cover {
     i64 octets = 0;  // covered by, and their cost as well
@@ -147,25 +169,36 @@ class Model {
   };
   static Cover cover(const Rule& rule, i64 used_by_money, i64 wanted, const Payers& payers,
                      i64 granule);
-  static Payers find_payers(const ModelAccount& account, const Rule& rule, Instant at,
-                            std::size_t payers_max, const std::vector<ModelQuota::Hold>& held);
+  // Families (model_family.cc).
+  std::vector<ModelAccount*> purses_of(ModelAccount& account, Instant at);
+  static void offer(ModelAccount& account, const Payer& payer, Payers& payers);
+  Payers find_payers(ModelAccount& account, const Rule& rule, Instant at, std::size_t payers_max,
+                     const std::vector<ModelQuota::Hold>& held);
+  static void move(ModelAccount& account, const Payer& payer, i64 amount, i64 ModelBucket::*from,
+                   i64 ModelBucket::*to);
   static void take(ModelAccount& account, const Payers& payers, const Cover& cover,
                    i64 ModelBucket::*into, std::vector<ModelQuota::Hold>* holds);
-  static void release(ModelAccount& account, ModelQuota& quota);
-  static Outcome settle(ModelAccount& account, const Rule& rule, const AskedService& service,
-                        ModelQuota& quota, Instant at);
-  static void grant(ModelAccount& account, const Rule& rule, const AskedService& service,
-                    ModelQuota& quota, Instant at, ExpectedService& answer);
+  Payer held_bucket(ModelAccount& account, u64 id);
+  static ModelBucket* limit_of(ModelAccount& account, Unit unit);
+  bool has_open_session(u32 number) const;
+
+  void release(ModelAccount& account, ModelQuota& quota);
+  Outcome settle(ModelAccount& account, const Rule& rule, const AskedService& service,
+                 ModelQuota& quota, Instant at);
+  void grant(ModelAccount& account, const Rule& rule, const AskedService& service,
+             ModelQuota& quota, Instant at, ExpectedService& answer);
+  void begin_use(u32 subscriber);
   void serve(ModelSession& session, const Question& question, Instant at, ExpectedAnswer& answer);
   ExpectedService settle_one(ModelSession& session, const Question& question,
                              const AskedService& service, Instant at);
   static ModelQuota& quota_of(ModelSession& session, u32 rating_group);
+  Reply answer(const Question& question, Instant at, bool may_move);
   Outcome event(const Question& question, Instant at, Reply& reply);
   void refund(ModelAccount& account, const Question& question, Instant at, Reply& reply);
   void close(ModelSession& session, Instant at);
-  Outcome account_outcome(u32 subscriber) const;
+  static ledger::AccountState state_at(const ModelAccount& account, Instant at);
+  Outcome account_outcome(u32 subscriber, Instant at) const;
   Outcome find_repeated(const ModelSession& session, const Question& question, Reply& reply) const;
-  static ModelBucket& bucket(ModelAccount& account, u64 id);
   ModelBucket& add_bucket(ModelAccount& account, const ledger::NewBucket& terms);
   ModelBucket& add_end(ModelAccount& account, ModelBucket::Role role, Unit unit, u64 transfer);
   static ModelBucket* end_of_transfer(ModelAccount& account, ModelBucket::Role role, u64 transfer);
@@ -174,6 +207,22 @@ class Model {
   static ModelBucket* same_terms(ModelAccount& account, const ledger::NewBucket& terms);
   static ModelBucket* first_of(ModelAccount& account, Unit unit, Instant at);
   void put(ModelBucket& bucket, i64 amount);
+  CommandReply obey(const ledger::Command& command, ledger::AccountRef place, Instant at);
+  void command_set(ModelAccount& account, const ledger::Command& command, CommandReply& reply);
+  void command_refund(ModelAccount& account, const ledger::Command& command, Instant at,
+                      CommandReply& reply);
+  void command_payer(ModelAccount& account, const ledger::Command& command, CommandReply& reply);
+  void command_limit(ModelAccount& account, const ledger::Command& command, CommandReply& reply);
+  // Products (model_product.cc).
+  void command_turn(ModelAccount& account, const ledger::Command& command, Instant at,
+                    CommandReply& reply);
+  void bring(ModelAccount& account, const ledger::NewBucket& entry, i64 rollover, Instant at);
+  static void set_validity(ModelAccount& account, u64 id, u32 valid_from_s, u32 expires_s);
+  static void insert(ModelAccount& account, const ModelBucket& bucket);
+  void command_product(ModelAccount& account, const ledger::Command& command, Instant at,
+                       CommandReply& reply);
+  std::map<u64, i64> worths() const;
+  void look_for_crossings(const std::map<u64, i64>& before);
   void command_create(const ledger::Command& command, ledger::AccountRef place,
                       CommandReply& reply);
   void command_top_up(ModelAccount& account, const ledger::NewBucket& wanted, CommandReply& reply);
@@ -196,6 +245,7 @@ class Model {
   u64 next_bucket_ = 1;
   i64 last_closing_cost_ = 0;
   std::map<Unit, i64> put_in_;
+  std::vector<ModelCrossing> crossings_;
 };
 
 }  // namespace tollgate::sim

@@ -29,15 +29,24 @@ ledger::NewBucket Operator::some_bucket(Instant now) {
   return bucket;
 }
 
+// Often beside another account, so that the two may be a family.
+u32 Operator::some_shard() {
+  if (accounts_.empty() || random_.once_in(2)) return random_.below(shards_used);
+  auto beside = accounts_.begin();
+  std::advance(beside, random_.below(accounts_.size()));
+  return beside->second.place.shard();
+}
+
 void Operator::make_account() {
   const u64 id = next_account_++;
-  Command command{.kind = CommandKind::create_account,
-                  .shard = static_cast<u8>(random_.below(shards_used)),
-                  .identity_count = 1,
-                  .bucket_count = 1,
-                  .plan = rating::plan_id(random_.once_in(2) ? metered_plan : pack_plan),
-                  .account_id = id,
-                  .state = ledger::AccountState::active};
+  Command command{
+      .kind = CommandKind::create_account,
+      .shard = static_cast<u8>(some_shard()),
+      .identity_count = 1,
+      .bucket_count = 1,
+      .plan = rating::plan_id(random_.once_in(2) ? metered_plan : pack_plan),
+      .account_id = id,
+      .state = random_.once_in(8) ? ledger::AccountState::inactive : ledger::AccountState::active};
   command.identities[0] = identity_of(id);
   command.buckets[0] = {.amount = Amount{random_.between(0, 500) * 10'000}, .unit = Unit::eur};
   if (random_.once_in(2)) {
@@ -63,7 +72,7 @@ void Operator::act(Instant now) {
   Command command{.shard = static_cast<u8>(account.place.shard()),
                   .account_id = chosen->first,
                   .account = account.place};
-  const u32 what = random_.below(20);
+  const u32 what = random_.below(26);
   command.bucket_count = 1;
   command.buckets[0] = some_bucket(now);
   if (what < 6) {
@@ -79,9 +88,7 @@ void Operator::act(Instant now) {
     if (random_.once_in(8)) command.other_account_id = no_account;  // it is refused over there
     command.buckets[0].expires_s = 0;
   } else if (what < 18) {
-    command.kind = CommandKind::set_account;
-    command.state =
-        random_.once_in(3) ? ledger::AccountState::suspended : ledger::AccountState::active;
+    set_terms(command, now);
   } else if (what < 19) {
     command.kind = CommandKind::drop_session;
     for (const auto& [id, session] : judge_.model().sessions()) {
@@ -91,11 +98,82 @@ void Operator::act(Instant now) {
       if (random_.once_in(3)) break;
     }
     if (command.session_id_bytes == 0) return;
-  } else {
+  } else if (what < 20) {
     command.kind = CommandKind::remove_account;
     account.is_removing = true;
+  } else if (what < 21) {
+    command.kind = CommandKind::refund;
+    command.buckets[0] = {.amount = Amount{random_.between(1, 40) * 10'000}, .unit = Unit::eur};
+  } else if (what < 23) {
+    set_family(command, other->first, other->second.place);
+  } else {
+    set_product(command, now);
   }
   send(command);
+}
+
+// One thing of many that an account can be: over at some time, with credit, not used yet.
+void Operator::set_terms(Command& command, Instant now) {
+  using ledger::AccountState;
+  command.kind = CommandKind::set_account;
+  const u32 what = random_.below(6);
+  if (what == 0) {
+    command.credit_limit = random_.between(0, 300) * 10'000;
+  } else if (what == 1) {
+    command.flags = ledger::command_flag::has_valid_until;
+    const i64 in_s = random_.between(1, 1200);
+    command.valid_until_s =
+        random_.once_in(2) ? 0 : static_cast<ledger::Second>(now.whole_seconds() + in_s);
+  } else if (what == 2) {
+    constexpr std::array others{AccountState::suspended, AccountState::inactive,
+                                AccountState::one_way};
+    command.state = others[random_.below(others.size())];
+  } else {
+    command.state = AccountState::active;
+  }
+}
+
+// Who pays for it, or how much of that it may use.
+void Operator::set_family(Command& command, u64 other, ledger::AccountRef place) {
+  command.kind = random_.once_in(2) ? CommandKind::set_payer : CommandKind::set_limit;
+  if (command.kind == CommandKind::set_payer) {
+    command.bucket_count = 0;
+    if (random_.once_in(4)) return;
+    command.other_account = place;
+    command.other_account_id = other;
+    return;
+  }
+  const bool is_money = !random_.once_in(3);
+  const Amount most{is_money ? random_.between(0, 200) * 10'000 : random_.between(0, 30) << 20};
+  command.buckets[0] = {.amount = random_.once_in(4) ? Amount{-1} : most,
+                        .unit = is_money ? Unit::eur : Unit::octets};
+}
+
+// A turn with a fee and octets, of which some of the last turn's may come along; or another step of
+// a product's life.
+void Operator::set_product(Command& command, Instant now) {
+  constexpr std::array steps{CommandKind::product_suspend, CommandKind::product_resume,
+                             CommandKind::product_end};
+  command.plan = 77 + random_.below(2);
+  command.kind = CommandKind::product_turn;
+  command.bucket_count = 0;
+  if (random_.once_in(3)) {
+    command.kind = steps[random_.below(steps.size())];
+    return;
+  }
+  command.bucket_count = random_.once_in(2) ? 3 : 2;
+  command.buckets[0] = {.amount = Amount{random_.between(0, 100) * 10'000},
+                        .unit = Unit::eur,
+                        .role = ledger::BucketRole::fee};
+  command.buckets[1] = {
+      .amount = Amount{random_.between(1, 30) << 20},
+      .product = command.plan,
+      .unit = Unit::octets,
+      .priority = 5,
+      .expires_s = static_cast<ledger::Second>(now.whole_seconds() + random_.between(1, 600))};
+  command.buckets[2] = {.amount = Amount{random_.between(0, 10) << 20},
+                        .unit = Unit::octets,
+                        .role = ledger::BucketRole::rollover};
 }
 
 void Operator::send(const Command& command) {

@@ -2,7 +2,8 @@
 // Copyright the Tollgate authors
 
 // Operator: stands for control. It makes accounts and removes them, tops up, adjusts, transfers,
-// sets and drops, one command or several at a time, and keeps the identity index.
+// refunds, makes families, sells products, sets and drops, one command or several at a time, and
+// keeps the identity index.
 //
 // Each command has a key and takes effect once. Its answer may be lost with a tile: then it is
 // looked up in the journal, and sent again only if it is not there when all that was under way is
@@ -45,6 +46,10 @@ class Operator {
   void send(const ledger::Command& command);
   void finish(u32 number, Outcome outcome, ledger::AccountRef place);
   ledger::NewBucket some_bucket(Instant now);
+  u32 some_shard();
+  void set_terms(ledger::Command& command, Instant now);
+  void set_family(ledger::Command& command, u64 other, ledger::AccountRef place);
+  void set_product(ledger::Command& command, Instant now);
   static ledger::IdentityKey identity_of(u64 account);
 
   Appliance& appliance_;

@@ -64,10 +64,9 @@ BUGS = {
         'if (answer.type != 0 && answer.number == request.number) {'),
     'replay-skips': (
         'replay leaves out the patches of extension records',
-        'ledger/recovery.cc',
-        'if (part.pool != Pool::note && why.empty()) why = apply_part(shard, part, words);',
-        'if (part.pool != Pool::note && part.pool != Pool::extension && why.empty())\n'
-        '      why = apply_part(shard, part, words);'),
+        'ledger/patcher.cc',
+        'if (part.pool == Pool::note) return;',
+        'if (part.pool == Pool::note || part.pool == Pool::extension) return;'),
     'wrong-undo': (
         'a burst that was rolled back leaves one word of each record as it was changed',
         'ledger/operation.cc',
@@ -91,9 +90,9 @@ BUGS = {
         'return true;'),
     'silent-break': (
         'recovery takes a break in the middle for the end of the journal',
-        'ledger/recovery.cc',
-        'if (outcome == ReadOutcome::end) return reader.verify_end();',
-        'if (outcome == ReadOutcome::end) return {};'),
+        'ledger/replay.cc',
+        'std::string why = reader.verify_end();',
+        'std::string why;'),
     'transfer-twice': (
         'a target that has a transfer already takes it again when it is repeated',
         'app/charge_transfer.cc',
@@ -109,6 +108,31 @@ BUGS = {
         'app/quota.cc',
         'if (outcome != Outcome::ok || !overrun.is_collected) return outcome;',
         'if (outcome != Outcome::ok || overrun.is_collected) return outcome;'),
+    'limit-forgets-release': (
+        'what a member gives back of its payer is not given back to its limit',
+        'app/purse.cc',
+        'return move(context, bucket, amount, ledger::release);',
+        'return ledger::release(context.op, {context.shard, bucket}, amount);'),
+    'removed-payer': (
+        'a payer is removed although it has members',
+        'app/charge_command.cc',
+        'if (account.member_count != 0) return Outcome::account_has_members;',
+        ''),
+    'threshold-of-grants': (
+        'a threshold is crossed by what is held already',
+        'ledger/balance.cc',
+        'if (!add(bucket.balance, bucket.reserved, worth)) worth = Amount::max();',
+        'worth = bucket.balance;'),
+    'expired-account': (
+        'an account that is over is served',
+        'ledger/balance.hh',
+        'return is_over && may_end ? AccountState::expired : account.state;',
+        'return is_over && may_end && account.id == 0 ? AccountState::expired : account.state;'),
+    'turn-of-held': (
+        'a turn takes over a bucket of which a session holds some',
+        'app/charge_product.cc',
+        'if (is_same && is_over && bucket.reserved.is_zero()) return at;',
+        'if (is_same && is_over) return at;'),
 }
 
 
