@@ -85,6 +85,28 @@ VoucherRow Vouchers::find(const Json& args) {
   throw Refused("voucher_unknown", "there is no voucher with this code");
 }
 
+// Who tries codes is told nothing of them for a while, right or wrong. A command that is repeated
+// tries nothing: it had its code right before.
+VoucherRow Vouchers::find_for(const AccountRow& account, const Json& args) {
+  const std::string key = Arguments(args).text_or("key", "");
+  if (!key.empty() && context_.store.command_by_client_key(key)) return find(args);
+  const Instant now = context_.clock.now();
+  const Instant until = misses_.blocked_until(account.id);
+  if (now < until) {
+    throw Refused("voucher_guessed",
+                  fmt::format("{} wrong codes: this account can redeem a voucher from {} on",
+                              VoucherMisses::misses_max, to_rfc3339(until)));
+  }
+  try {
+    VoucherRow voucher = find(args);
+    misses_.forget(account.id);
+    return voucher;
+  } catch (const Refused&) {
+    misses_.note(account.id, now);
+    throw;
+  }
+}
+
 // Money goes to accounts of its own currency only; who sells a voucher of a unit may insist on it.
 void Vouchers::refuse_unfit(const VoucherRow& voucher, const AccountRow& account,
                             const Json& args) const {
@@ -111,7 +133,7 @@ void Vouchers::refuse_unfit(const VoucherRow& voucher, const AccountRow& account
 // The code is in no table and no log: what is kept of the request has the hash in its place.
 void Vouchers::redeem(const Json& args, const Reply& reply) {
   const AccountRow account = find_account(context_.store, Arguments(args).text("who"));
-  const VoucherRow voucher = find(args);
+  const VoucherRow voucher = find_for(account, args);
   Json kept = args;
   kept.erase("code");
   kept["voucher"] = voucher.hash;

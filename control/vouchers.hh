@@ -7,11 +7,13 @@
 // in the transaction that stores the command, so it is taken once, whatever dies. If the ledger
 // refuses the command the voucher is free again. Refusals of a redemption in this order:
 //
-//   account_unknown, voucher_unknown, voucher_used, voucher_expired, voucher_wrong_unit,
+//   account_unknown, voucher_guessed (too many wrong codes, see voucher_misses.hh),
+//   voucher_unknown, voucher_used, voucher_expired, voucher_wrong_unit,
 //   then those of the ledger for a top-up
 #pragma once
 
 #include "control/command_book.hh"
+#include "control/voucher_misses.hh"
 
 namespace tollgate::control {
 
@@ -27,10 +29,12 @@ class Vouchers {
   void show(const Json& args, const Reply& reply);
   void list(const Reply& reply);
   VoucherRow find(const Json& args);
+  VoucherRow find_for(const AccountRow& account, const Json& args);
   void refuse_unfit(const VoucherRow& voucher, const AccountRow& account, const Json& args) const;
 
   Context& context_;
   CommandBook& book_;
+  VoucherMisses misses_;
 };
 
 }  // namespace tollgate::control

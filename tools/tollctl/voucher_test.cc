@@ -12,6 +12,7 @@
 
 #include "control/fake_appliance.hh"
 #include "control/voucher_code.hh"
+#include "control/voucher_misses.hh"
 #include "tools/tollctl/client.hh"
 #include "tools/tollctl/command_line.hh"
 
@@ -149,6 +150,21 @@ TEST_F(VoucherTest, ARepeatedKeyGetsTheFirstOutcome) {
   start();
   EXPECT_EQ(outcome_of(first), "ok again");
   EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0002", "anna", "--key", "k"}), "bad_request");
+  EXPECT_EQ(state("AAAABBBB0002"), "free");
+  EXPECT_EQ(balance(), "15.00");
+}
+
+TEST_F(VoucherTest, WhoGuessesCodesRedeemsNothingForAnHour) {
+  EXPECT_EQ(import("code,amount\nAAAABBBB0001,5.00EUR\nAAAABBBB0002,5.00EUR\n"), "2");
+  const std::vector<std::string> right = {"voucher", "redeem", "AAAABBBB0001",
+                                          "anna",    "--key",  "k"};
+  EXPECT_EQ(outcome_of(right), "ok");
+  for (u32 i = 0; i < control::VoucherMisses::misses_max; ++i) {
+    EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB123" + std::to_string(i), "anna"}),
+              "voucher_unknown");
+  }
+  EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0002", "anna"}), "voucher_guessed");
+  EXPECT_EQ(outcome_of(right), "ok again");
   EXPECT_EQ(state("AAAABBBB0002"), "free");
   EXPECT_EQ(balance(), "15.00");
 }
