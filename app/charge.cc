@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/quota_pool.hh"
 #include "app/request_numbers.hh"
 #include "app/tariff_change.hh"
 #include "base/check.hh"
@@ -322,6 +323,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
   ChargeContext context = base;
   context.service_context = session.service_context;  // of the INITIAL; updates may leave it out
   context.session_hash = session.hash;
+  context.session_index = session_index;
   const ChargeRequest& head = request.head();
   context.numbers = session.numbers;
   context.began = Instant{session.started_ns};
@@ -345,11 +347,7 @@ void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 se
       settle_after(context, request.services(), after);
     }
   if (head.has_numbers != 0) keep_numbers(request, session_index, context);
-  number = 0;
-  for (const ChargeService& service : request.services()) {
-    if (work_[number].wants_grant) grant_one(context, service, number, frame_.service(number));
-    ++number;
-  }
+  grant_all(context, request);
   tell_money(context, head, session_index);
   if (is_last) {
     close(context, session_index);
@@ -428,7 +426,7 @@ Outcome Charger::denial_of_all() const {
 void Charger::settle_one(const ChargeContext& context, const ChargeService& service,
                          u32 session_index, bool is_last, Work& work,
                          ledger::ServiceAnswer& answer) {
-  work.wants_grant = false;
+  work.wants_grant = work.is_pooled = false;
   work.found = {};
   work.place = find_quota(context, session_index, service);
   if (work.place.quota != nullptr) {
@@ -467,10 +465,36 @@ void Charger::settle_after(const ChargeContext& context, std::span<const ChargeS
   work.wants_grant = false;
 }
 
-void Charger::grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
-                        ledger::ServiceAnswer& answer) {
+void Charger::grant_all(const ChargeContext& context, ChargeRequestView request) {
+  const bool knows_pools = (context.habits & habit::knows_pools) != 0;
+  u32 number = 0;
+  if (knows_pools) [[unlikely]] {
+    for (const ChargeService& service : request.services()) {
+      Work& work = work_[number];
+      if (work.wants_grant) {
+        begin_grant(number);
+        work.is_pooled = grant_pooled(context, work.found, service, work.after, *work.place.quota,
+                                      frame_.service(number));
+      }
+      ++number;
+    }
+    number = 0;
+  }
+  for (const ChargeService& service : request.services()) {
+    const Work& work = work_[number];
+    if (work.wants_grant && !work.is_pooled) {
+      grant_one(context, service, number, frame_.service(number));
+    }
+    ++number;
+  }
+  if (knows_pools) [[unlikely]]
+    end_idle_pools(context);
+}
+
+// Where the price of the next grant goes on.
+void Charger::begin_grant(u32 number) {
   Work& work = work_[number];
-  ledger::Quota& quota = *work.place.quota;
+  const ledger::Quota& quota = *work.place.quota;
   work.after = {.by_money = quota.used_by_money, .by_allowance = quota.used_by_allowance};
   if (!quota.granted.is_zero()) {
     // A further grant to the same group in one answer is priced behind the first.
@@ -480,13 +504,19 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
       break;
     }
   }
+}
+
+void Charger::grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
+                        ledger::ServiceAnswer& answer) {
+  Work& work = work_[number];
+  begin_grant(number);
   // An answer tells of one change.
   Answer& whole = frame_.answer;
   const bool tells_other = (whole.flags & ledger::answer_flag::has_tariff_change) != 0 &&
                            work.found.until != Instant::from_seconds(whole.remaining);
   work.found.may_tell_change =
       !tells_other && (context.habits & change_habits) == habit::knows_tariff_change;
-  grant(context, work.found, service, work.after, quota, answer);
+  grant(context, work.found, service, work.after, *work.place.quota, answer);
   if (&context.image != newest_ && has_text(answer.final_action)) {
     // Answers are read with the newest tariff: the text is found there, or the service ends.
     answer.text = newest_->redirect_number(context.image.redirect(answer.text));

@@ -96,6 +96,7 @@ class Charger {
     QuotaPlace place;
     ServiceRule found;
     bool wants_grant = false;
+    bool is_pooled = false;    // and has it
     rating::UsageSoFar after;  // once the grant is used
   };
   void serve(const ChargeContext& context, ChargeRequestView request, u32 session_index);
@@ -104,6 +105,8 @@ class Charger {
                   bool is_last, Work& work, ledger::ServiceAnswer& answer);
   void settle_after(const ChargeContext& context, std::span<const ChargeService> services,
                     const ChargeService& after);
+  void grant_all(const ChargeContext& context, ChargeRequestView request);
+  void begin_grant(u32 number);
   void grant_one(const ChargeContext& context, const ChargeService& service, u32 number,
                  ledger::ServiceAnswer& answer);
   void set_deadline(const ChargeContext& context, u32 session_index);

@@ -41,6 +41,7 @@ struct ChargeContext {
   const ChargePolicy& policy;
   u32 account_index;
   u32 session_hash = 0;  // of the session that is served; spreads Validity-Times
+  u32 session_index = 0;
   u64 service_context;
   ledger::SessionNumbers numbers;  // by which zones are found
   u8 habits = 0;                   // habit

@@ -61,6 +61,7 @@ inline constexpr u8 tell_remaining = 2;
 inline constexpr u8 tell_advice = 4;  // what the session has cost: Advice of Charge
 inline constexpr u8 free_ends = 8;    // a session of free services only needs none: 4011
 inline constexpr u8 knows_tariff_change = 16;
+inline constexpr u8 knows_pools = 32;  // grants may share a pool
 }  // namespace habit
 
 // The stream that a request came on, as a session remembers it for requests of ours: net tile,

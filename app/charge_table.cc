@@ -441,6 +441,10 @@ std::string ChargeTable::text_of(const diameter::ReceivedMscc& mscc, bool with_g
     text += fmt::format(" {}", static_cast<u32>(mscc.result_code));
   }
   if (mscc.has_granted) text += " grant" + text_of_units(mscc.granted);
+  if (mscc.pool) {
+    text += fmt::format(" pool {} times {}e{}", mscc.pool->identifier, mscc.pool->multiplier.digits,
+                        mscc.pool->multiplier.exponent);
+  }
   text += text_of_final(mscc.final_unit, mscc.redirect_address);
   if (show_.find("validity") != std::string::npos && mscc.validity_time_s) {
     text += fmt::format(" validity {}s", *mscc.validity_time_s);
@@ -513,10 +517,12 @@ std::string ChargeTable::text_of_failed(Bytes octets) {
   return text;
 }
 
-// A profile of the product by its name.
+// A profile of the product by its name, or one with the key that is given.
 void ChargeTable::read_own_profile(const std::string& name) {
   const std::string file = std::string(SOURCE_ROOT) + "/config/profiles/" + name + ".toml";
-  const std::string why = read_profile(file, profile_);
+  const std::string why = name.find('=') == std::string::npos
+                              ? read_profile(file, profile_)
+                              : read_profile_text("[profile]\n" + name + "\n", profile_);
   if (!why.empty()) throw std::runtime_error(why);
 }
 

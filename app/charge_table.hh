@@ -25,7 +25,8 @@
 // rollover AMOUNT; suspend, resume and end A NAME prices NAME. The steps of a transfer between
 // shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
 //
-// `profile NAME` takes a profile of config/profiles for what follows. `aoc` behind the name of a
+// `profile NAME` takes a profile of config/profiles for what follows, `profile KEY=VALUE` one that
+// says only that. `aoc` behind the name of a
 // session asks for Advice of Charge. show also knows failed, handling and (with threshold) holding.
 //
 // A line that ends with a backslash goes on in the next.

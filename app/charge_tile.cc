@@ -15,7 +15,8 @@ using ledger::Shard;
 // What the entry of a request is at most: the session and the head of its charging data, four words
 // of every bucket that the account may have (what was used is taken wherever it is); and for each
 // service its quota and its parts of the answer. A TERMINATION lets go of all quotas of its
-// session, whichever of them it speaks of, and tells of them.
+// session, whichever of them it speaks of, and tells of them; where they share a pool, any request
+// may take of all of them.
 constexpr u64 crossings_bytes = 8 + sizeof(ledger::ThresholdNote) * ledger::Crossings::count_max;
 constexpr u64 entry_bytes_base = 1024 + crossings_bytes + 2 * 32 * ledger::buckets_per_account_max;
 constexpr u64 entry_bytes_per_service = 420;
@@ -25,9 +26,10 @@ static_assert(entry_bytes_base + entry_bytes_per_service * ledger::services_per_
               "the largest request has an entry");
 
 u64 entry_bytes_bound(const ChargeRequest& request) {
-  const bool may_end =
-      request.kind == RequestKind::termination || request.kind == RequestKind::session_answer;
-  const u64 bytes = entry_bytes_base + (may_end ? entry_bytes_of_end : 0) +
+  const bool touches_all = request.kind == RequestKind::termination ||
+                           request.kind == RequestKind::session_answer ||
+                           (request.habits & habit::knows_pools) != 0;
+  const u64 bytes = entry_bytes_base + (touches_all ? entry_bytes_of_end : 0) +
                     entry_bytes_per_service * (u64{request.service_count} + request.after_count);
   return bytes < ledger::entry_bytes_max ? bytes : ledger::entry_bytes_max;
 }

@@ -31,11 +31,18 @@ struct Payers {
 };
 
 // The buckets that the last grant leaned on: what was used under it may be taken from them although
-// they have expired since.
+// they have expired since. Of a pool these are those of all its quotas.
 struct HeldBuckets {
-  std::array<u32, ledger::holds_per_quota_max> bucket{};
+  HeldBuckets() {}  // nothing is cleared: most have one bucket
+
+  std::array<u32, 2 * ledger::buckets_per_account_max> bucket;
   u32 count = 0;
 
+  void add(const ledger::Quota& quota) {
+    for (u32 i = 0; i < quota.hold_count; ++i) {
+      if (!has(quota.hold_bucket[i])) bucket[count++] = quota.hold_bucket[i];
+    }
+  }
   bool has(u32 index) const {
     for (u32 i = 0; i < count; ++i) {
       if (bucket[i] == index) return true;

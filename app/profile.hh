@@ -47,6 +47,7 @@ struct Profile {
   bool takes_abort = true;           // an ASR leads to a TERMINATION
   bool tells_remaining = false;      // Remaining-Balance in every answer
   bool knows_tariff_change = false;  // Tariff-Time-Change, and usage before and after it
+  bool knows_pools = false;          // G-S-U-Pool-Reference: grants share one credit
   bool trusts_parts = false;         // of input, output and total octets the first two count
   u32 omitted = 0;                   // leave_out
   std::optional<u32> default_rating_group;  // of a service that names none

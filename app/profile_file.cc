@@ -120,6 +120,7 @@ void read_members(TomlReader& reader, Profile& profile) {
   reader.flag(section, "abort", profile.takes_abort);
   reader.flag(section, "remaining_balance", profile.tells_remaining);
   reader.flag(section, "tariff_time_change", profile.knows_tariff_change);
+  reader.flag(section, "quota_pools", profile.knows_pools);
   constexpr i64 seconds_max = 31'536'000;
   reader.number(section, "validity_seconds", {0, seconds_max}, profile.validity_seconds);
   reader.number(section, "free_seconds", {0, seconds_max}, profile.free_seconds_least);

@@ -9,6 +9,7 @@
 #include "app/account_counters.hh"
 #include "app/payers.hh"
 #include "app/purse.hh"
+#include "app/quota_pool.hh"
 #include "app/request_numbers.hh"
 #include "app/tariff_change.hh"
 #include "base/check.hh"
@@ -158,9 +159,8 @@ Outcome remember_free(Quantity used, Quota& quota) {
   return Outcome::ok;
 }
 
-HeldBuckets held_buckets(const Quota& quota) {
-  HeldBuckets held{.bucket = quota.hold_bucket, .count = quota.hold_count};
-  return held;
+bool knows_pools(const ChargeContext& context) {
+  return (context.habits & habit::knows_pools) != 0;
 }
 
 void count_report(const ChargeService& service, Quota& quota) {
@@ -454,6 +454,23 @@ const rating::Rule* earlier_rule(const ChargeContext& context, const ChargeServi
   return is_found ? match.rule : nullptr;
 }
 
+// What the last grant leaned on. Its holds go back; those of a pool only as far as the report
+// costs, see settle_stretch.
+HeldBuckets begin_settling(const ChargeContext& context, Quota& quota) {
+  HeldBuckets held;
+  if (quota.pool == Unit::none || !knows_pools(context)) [[likely]] {
+    held.add(quota);
+    release_holds(context, quota);
+    quota.pool = Unit::none;
+    return held;
+  }
+  each_quota(context, [&](const QuotaPlace& place) {
+    if (place.quota->pool == quota.pool) held.add(*place.quota);
+  });
+  quota.granted = {};
+  return held;
+}
+
 // What one rule prices of a report.
 Outcome settle_stretch(const ChargeContext& context, const ChargeService& service,
                        const rating::Rule& rule, const HeldBuckets& held, Quantity used,
@@ -462,11 +479,17 @@ Outcome settle_stretch(const ChargeContext& context, const ChargeService& servic
     quota.kind = kind_of(rule);
     return remember_free(used, quota);
   }
-  const Payers payers = find_payers(context, rule, Payers::payers_max, held);
   const rating::UsageSoFar so_far{.by_money = quota.used_by_money,
                                   .by_allowance = quota.used_by_allowance,
                                   .counted = {},
                                   .spent = {}};
+  if (quota.pool != Unit::none) [[unlikely]] {
+    Money cost;
+    const auto priced =
+        rating::price(rule, with_counters(context, service, rule, so_far), used, cost);
+    if (priced == rating::Outcome::ok) free_for_report(context, quota, Amount{cost.count});
+  }
+  const Payers payers = find_payers(context, rule, Payers::payers_max, held);
   const rating::Coverage coverage =
       rating::cover(rule, {.so_far = with_counters(context, service, rule, so_far),
                            .wanted = used,
@@ -495,8 +518,7 @@ Instant begin_of(const ChargeContext& context, const rating::Rule& rule, Quantit
 
 Outcome settle(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
                Quota& quota) {
-  const HeldBuckets held = held_buckets(quota);
-  release_holds(context, quota);
+  const HeldBuckets held = begin_settling(context, quota);
   if (service.used_kinds == 0) return Outcome::ok;
   count_report(service, quota);
   const rating::Rule* known = found.rule != nullptr ? found.rule : earlier_rule(context, service);
@@ -528,23 +550,90 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
   }
 }
 
-void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
-           rating::UsageSoFar& so_far, Quota& quota, ledger::ServiceAnswer& answer) {
-  answer.outcome = found.outcome;
-  if (answer.outcome != Outcome::ok) return;
+namespace {
+
+// The source that pays alone, in the rule's own money, or none: what lies before it is empty.
+constexpr u32 no_source = rating::sources_max;
+u32 only_money(const rating::Rule& rule, const Payers& payers) {
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    if (rule.source[i].unit == rule.currency) return i;
+    if (payers.available[i].is_positive()) break;
+  }
+  return no_source;
+}
+
+// How much is to be granted, or why nothing is.
+Outcome find_wish(const ServiceRule& found, const ChargeService& service, Quantity& wanted) {
+  if (found.outcome != Outcome::ok) return found.outcome;
   const rating::Rule& rule = *found.rule;
   Quantity asked;
   if (service.wanted == Wanted::units && !asked_quantity(rule, service, asked)) {
-    answer.outcome = Outcome::unit_mismatch;
-    return;
+    return Outcome::unit_mismatch;
   }
-  Quantity wanted = rating::grant_size(rule.grant, asked);
+  wanted = rating::grant_size(rule.grant, asked);
   if (wanted.is_zero()) wanted = default_size(rule.meter);
-  if (!wanted.is_positive()) {
-    answer.outcome = Outcome::unit_mismatch;  // of money nobody knows how much
-    return;
-  }
+  // Of money nobody knows how much.
+  return wanted.is_positive() ? Outcome::ok : Outcome::unit_mismatch;
+}
+
+}  // namespace
+
+bool grant_pooled(const ChargeContext& context, const ServiceRule& found,
+                  const ChargeService& service, rating::UsageSoFar& so_far, Quota& quota,
+                  ledger::ServiceAnswer& answer) {
+  Quantity wanted;
+  const bool is_part = (service.flags & ledger::service_flag::is_multiple_services) != 0;
+  if (!is_part || find_wish(found, service, wanted) != Outcome::ok) return false;
+  const rating::Rule& rule = *found.rule;
+  const bool is_member = quota.pool == rule.currency;
+  if (!is_member && (quota.pool != Unit::none || quota.hold_count != 0)) return false;
+  Multiplier multiplier;
+  if (!find_multiplier(rule, multiplier)) return false;
+  const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max - quota.hold_count);
+  const u32 source = only_money(rule, payers);
+  if (source == no_source) return false;
+  Amount left;
+  for (u32 i = 0; i < quota.hold_count; ++i) left.count += quota.hold_amount[i].count;
+  const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
+  const Quantity granted = is_member ? pool_grant_size(rule, wanted, left, granule) : wanted;
+  Amount cost;
+  if (!pool_cost(rule, granted, cost)) return false;
+  if (!is_member && !add(cost, rounding_reserve(rule), cost)) return false;
+  if (payers.available[source] < cost) return false;
+  const rating::UsageSoFar from = with_pending(context, service, rule, so_far, quota);
+  Quantity sum;
+  if (!add(from.by_money, granted, sum)) return false;
+  rating::Coverage coverage{.covered = granted, .missing = {}, .after = from};
+  coverage.after.by_money = sum;
+  coverage.charge[source] = {.covered = granted, .cost = cost};
+  if (is_used_up(rule, payers, coverage, granule)) return false;
+  const Outcome held = hold_coverage(context, rule, payers, coverage, quota);
+  check(held == Outcome::ok, "what is free can be held");
+  quota.pool = rule.currency;
   quota.kind = kind_of(rule);
+  so_far = coverage.after;
+  add_granted(granted, quota);
+  quota.validity_s = validity_of(context, found, quota);
+  describe_grant(rule, granted, quota.validity_s, answer);
+  answer.flags |= ledger::service_flag::is_pooled;
+  put_multiplier(multiplier, answer);
+  return true;
+}
+
+void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
+           rating::UsageSoFar& so_far, Quota& quota, ledger::ServiceAnswer& answer) {
+  Quantity wanted;
+  answer.outcome = find_wish(found, service, wanted);
+  if (answer.outcome != Outcome::ok) return;
+  const rating::Rule& rule = *found.rule;
+  quota.kind = kind_of(rule);
+  if (quota.pool != Unit::none) [[unlikely]] {
+    if (quota.granted.is_positive()) {
+      answer.outcome = Outcome::credit_limit_reached;  // beside the grant that this answer has
+      return;
+    }
+    leave_pool(context, quota);
+  }
   if (rule.verdict == rating::Verdict::free) {
     answer.flags |= ledger::service_flag::is_free;
     add_granted(wanted, quota);

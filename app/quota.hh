@@ -42,6 +42,19 @@ QuotaPlace find_quota(const ChargeContext& context, u32 session_index,
 // A new quota in the session; the session is under change. nullptr: no room.
 QuotaPlace add_quota(const ChargeContext& context, u32 session_index, const ChargeService& service);
 
+// All quotas of the session that is served, by `visit(QuotaPlace)`.
+template <class Visit>
+void each_quota(const ChargeContext& context, Visit visit) {
+  ledger::Session& session = context.shard.session(context.session_index);
+  if (session.quota_count == 0) return;
+  visit(QuotaPlace{&session.quota, ledger::Pool::session, context.session_index});
+  for (u32 at = session.first_extension; at != 0;) {
+    ledger::Quota& quota = context.shard.extension(at).quota;
+    visit(QuotaPlace{&quota, ledger::Pool::extension, at});
+    at = quota.next;
+  }
+}
+
 // The quota's words that change are about to.
 void change_quota(const ChargeContext& context, const QuotaPlace& place);
 
@@ -58,6 +71,13 @@ ledger::Outcome settle(const ChargeContext& context, const ServiceRule& found,
 // grant is used.
 void grant(const ChargeContext& context, const ServiceRule& found, const ChargeService& service,
            rating::UsageSoFar& so_far, ledger::Quota& quota, ledger::ServiceAnswer& answer);
+
+// The same into the session's pool, for clients that know pools: before the others are granted, so
+// that who leaves the pool finds those who join it. False: that is not possible, and nothing was
+// touched.
+[[nodiscard]] bool grant_pooled(const ChargeContext& context, const ServiceRule& found,
+                                const ChargeService& service, rating::UsageSoFar& so_far,
+                                ledger::Quota& quota, ledger::ServiceAnswer& answer);
 
 // Debits at once, all or nothing: events.
 ledger::Outcome debit_at_once(const ChargeContext& context, const ChargeService& service,

@@ -300,6 +300,7 @@ u8 habits_of(const diameter::CreditControlRequest& request, const Profile& profi
   if (profile.denies_whole) habits |= habit::whole_denial;
   if (profile.tells_remaining) habits |= habit::tell_remaining;
   if (profile.knows_tariff_change) habits |= habit::knows_tariff_change;
+  if (profile.knows_pools) habits |= habit::knows_pools;
   if (profile.free_service == Profile::FreeService::not_applicable) habits |= habit::free_ends;
   // AoC-Request-Type 0 says that none is wanted.
   const bool wants_advice = request.aoc_request_type.value_or(0) != 0;

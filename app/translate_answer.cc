@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/quota_pool.hh"
 #include "app/translate.hh"
 #include "base/check.hh"
 #include "diameter/avp_ids.hh"
@@ -98,6 +99,16 @@ bool is_given_up(const ServiceAnswer& answer, const Profile& profile) {
          profile.free_service == Profile::FreeService::not_applicable;
 }
 
+std::optional<diameter::PoolReference> pool_of(const ServiceAnswer& answer, Unit currency) {
+  if ((answer.flags & ledger::service_flag::is_pooled) == 0) return {};
+  const Multiplier multiplier = multiplier_of(answer);
+  diameter::PoolReference pool{.identifier = currency_code(currency)};
+  pool.multiplier = {.digits = multiplier.digits, .exponent = multiplier.exponent};
+  if (answer.kind == ledger::UnitKind::octets) pool.type = diameter::UnitType::total_octets;
+  if (answer.kind == ledger::UnitKind::events) pool.type = diameter::UnitType::service_specific;
+  return pool;
+}
+
 std::optional<u32> validity_of(const ServiceAnswer& answer, const Profile& profile) {
   if (!answer.has_grant || profile.omits(leave_out::validity_time)) return {};
   if (answer.validity_s != 0) return answer.validity_s;
@@ -106,7 +117,8 @@ std::optional<u32> validity_of(const ServiceAnswer& answer, const Profile& profi
 }
 
 void put_limits(const ServiceAnswer& answer, const Profile& profile, AnswerMscc& mscc) {
-  if (!has_text(answer.final_action) && answer.text != 0 &&
+  const bool is_pooled = (answer.flags & ledger::service_flag::is_pooled) != 0;
+  if (!has_text(answer.final_action) && answer.text != 0 && !is_pooled &&
       !profile.omits(leave_out::quota_holding_time)) {
     mscc.quota_holding_time_s = answer.text;
   }
@@ -117,7 +129,7 @@ void put_limits(const ServiceAnswer& answer, const Profile& profile, AnswerMscc&
     mscc.has_trigger = true;
     mscc.trigger_types = *profile.triggers;
   }
-  if (answer.threshold == 0 || profile.omits(leave_out::thresholds)) return;
+  if (answer.threshold == 0 || is_pooled || profile.omits(leave_out::thresholds)) return;
   if (answer.kind == ledger::UnitKind::octets) {
     mscc.volume_quota_threshold_octets = answer.threshold;
   } else if (answer.kind == ledger::UnitKind::time) {
@@ -158,6 +170,7 @@ AnswerMscc mscc_of(const AnswerParts& parts, u32 number) {
   if ((answer.flags & ledger::service_flag::has_tariff_change) != 0) {
     mscc.tariff_time_change = Instant::from_seconds(parts.frame.answer.remaining);
   }
+  mscc.pool = pool_of(answer, parts.frame.answer.cost_unit);
   mscc.validity_time_s = validity_of(answer, parts.profile);
   mscc.final_unit = final_unit_of(answer, parts.image, parts.profile.final_units);
   put_limits(answer, parts.profile, mscc);

@@ -240,12 +240,30 @@ struct FinalUnit {
   std::string_view filter_id;           // the other way to restrict
 };
 
+// CC-Unit-Type
+enum class UnitType : u8 {
+  time = 0,
+  money = 1,
+  total_octets = 2,
+  input_octets = 3,
+  output_octets = 4,
+  service_specific = 5,
+};
+
+// G-S-U-Pool-Reference: what one unit of that type weighs in the pool.
+struct PoolReference {
+  u32 identifier = 0;
+  UnitType type = UnitType::time;
+  MoneyValue multiplier;  // without a currency
+};
+
 // One Multiple-Services-Credit-Control of an answer.
 struct AnswerMscc {
   Units granted{};  // no kinds: no Granted-Service-Unit
   std::optional<Instant> tariff_time_change;
   std::span<const u32> service_identifiers;
   std::optional<u32> rating_group;
+  std::optional<PoolReference> pool;
   std::optional<u32> validity_time_s;
   ResultCode result_code = ResultCode::none;  // none: not sent
   FinalUnit final_unit{};
@@ -364,6 +382,7 @@ struct ReceivedMscc {
   bool has_granted = false;
   Units granted{};
   std::optional<Instant> tariff_time_change;
+  std::optional<PoolReference> pool;
   std::optional<u32> validity_time_s;
   std::optional<u32> time_quota_threshold_s;
   std::optional<u32> volume_quota_threshold_octets;

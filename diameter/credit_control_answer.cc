@@ -120,9 +120,18 @@ bool read_final_unit(const Avp& group, FinalUnitAction& action, Bytes* redirect_
   });
 }
 
+bool read_pool(const Avp& group, PoolReference& pool) {
+  return walk(group.data(), [&](const Avp& avp) {
+    if (avp.is(avp::g_s_u_pool_identifier)) return number(avp, pool.identifier);
+    if (avp.is(avp::cc_unit_type)) return enumerator(avp, pool.type);
+    return avp.is(avp::unit_value) ? read_unit_value(avp, pool.multiplier) : other(avp);
+  });
+}
+
 bool read_mscc(const Avp& group, ReceivedMscc& mscc) {
   return walk(group.data(), [&](const Avp& avp) {
     if (avp.is(avp::rating_group)) return number(avp, mscc.rating_group);
+    if (avp.is(avp::g_s_u_pool_reference)) return read_pool(avp, mscc.pool.emplace());
     if (avp.is(avp::result_code)) return enumerator(avp, mscc.result_code);
     if (avp.is(avp::validity_time)) return number(avp, mscc.validity_time_s);
     if (avp.is(avp::time_quota_threshold)) return number(avp, mscc.time_quota_threshold_s);

@@ -40,12 +40,22 @@ void put_granted(AvpWriter& writer, const Units& granted,
   writer.close(group);
 }
 
+void put_pool(AvpWriter& writer, const PoolReference& pool) {
+  u8* const group = writer.open(avp::g_s_u_pool_reference);
+  writer.put_u32(avp::g_s_u_pool_identifier, pool.identifier);
+  writer.put_u32(avp::cc_unit_type, static_cast<u32>(pool.type));
+  put_unit_value(writer, pool.multiplier);
+  writer.close(group);
+}
+
 void put_mscc(AvpWriter& writer, const AnswerMscc& mscc) {
   u8* const group = writer.open(avp::multiple_services_credit_control);
   put_granted(writer, mscc.granted, mscc.tariff_time_change);
   for (const u32 identifier : mscc.service_identifiers)
     writer.put_u32(avp::service_identifier, identifier);
   put_optional(writer, avp::rating_group, mscc.rating_group);
+  if (mscc.pool) [[unlikely]]
+    put_pool(writer, *mscc.pool);
   put_optional(writer, avp::validity_time, mscc.validity_time_s);
   if (mscc.result_code != ResultCode::none)
     writer.put_u32(avp::result_code, static_cast<u32>(mscc.result_code));

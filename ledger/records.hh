@@ -136,7 +136,7 @@ struct Quota {
   std::array<Amount, holds_per_quota_max> hold_amount{};
   u32 validity_s = 0;  // of the grant that is out
   Unit cost_unit = Unit::none;
-  u16 reserved1 = 0;
+  Unit pool = Unit::none;  // the pool that its holds belong to, by its currency; none: its own
 };
 static_assert(sizeof(Quota) == 128);
 
@@ -148,6 +148,7 @@ inline constexpr u8 is_multiple_services = 4;  // came in an MSCC, not at comman
 inline constexpr u8 is_free = 8;               // granted, and costs nothing
 inline constexpr u8 is_implied_group = 16;     // the group is ours: the client named none
 inline constexpr u8 has_tariff_change = 32;    // its price changes when the answer says so
+inline constexpr u8 is_pooled = 64;            // granted into the session's pool
 }  // namespace service_flag
 
 enum class FinalAction : u8 {
@@ -168,7 +169,9 @@ struct ServiceAnswer {
   u32 service_identifier = 0;
   Quantity granted;  // meaningful if has_grant
   u32 validity_s = 0;
-  u32 threshold = 0;  // in the client's unit: octets, seconds, events; 0: none
+  // In the client's unit: octets, seconds, events; 0: none. Of a grant in a pool, this and the text
+  // are its multiplier (app/quota_pool.hh).
+  u32 threshold = 0;
   Outcome outcome = Outcome::ok;
   u8 flags = 0;  // service_flag
   UnitKind kind = UnitKind::none;
