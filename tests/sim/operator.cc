@@ -48,7 +48,8 @@ void Operator::make_account() {
       .account_id = id,
       .state = random_.once_in(8) ? ledger::AccountState::inactive : ledger::AccountState::active};
   command.identities[0] = identity_of(id);
-  command.buckets[0] = {.amount = Amount{random_.between(0, 500) * 10'000}, .unit = Unit::eur};
+  const i64 cents = random_.once_in(3) ? random_.below(20) : random_.between(0, 500);
+  command.buckets[0] = {.amount = Amount{cents * 10'000}, .unit = Unit::eur};
   if (random_.once_in(2)) {
     command.bucket_count = 2;
     command.buckets[1] = {
@@ -72,7 +73,7 @@ void Operator::act(Instant now) {
   Command command{.shard = static_cast<u8>(account.place.shard()),
                   .account_id = chosen->first,
                   .account = account.place};
-  const u32 what = random_.below(26);
+  const u32 what = random_.below(30);
   command.bucket_count = 1;
   command.buckets[0] = some_bucket(now);
   if (what < 6) {
@@ -104,7 +105,10 @@ void Operator::act(Instant now) {
   } else if (what < 21) {
     command.kind = CommandKind::refund;
     command.buckets[0] = {.amount = Amount{random_.between(1, 40) * 10'000}, .unit = Unit::eur};
-  } else if (what < 23) {
+  } else if (what < 27) {
+    // Mostly somebody who can be, or is, of one family.
+    const bool is_apart = other->second.place.shard() != account.place.shard();
+    if (is_apart && !random_.once_in(4)) return;
     set_family(command, other->first, other->second.place);
   } else {
     set_product(command, now);
@@ -143,7 +147,7 @@ void Operator::set_family(Command& command, u64 other, ledger::AccountRef place)
     command.other_account_id = other;
     return;
   }
-  const bool is_money = !random_.once_in(3);
+  const bool is_money = !random_.once_in(4);
   const Amount most{is_money ? random_.between(0, 200) * 10'000 : random_.between(0, 30) << 20};
   command.buckets[0] = {.amount = random_.once_in(4) ? Amount{-1} : most,
                         .unit = is_money ? Unit::eur : Unit::octets};
