@@ -35,6 +35,7 @@ struct TransportCounters {
   u64 drop_protocol_memory = 0;
   u64 drop_unread_limit = 0;
   u64 refused_streams_full = 0;
+  u64 refused_half_open = 0;
   u64 refused_output_full = 0;
   u64 port_missed = 0;
   u64 port_errors = 0;
@@ -81,6 +82,8 @@ inline constexpr std::array transport_counter_table = std::to_array<CounterText>
      &TransportCounters::drop_unread_limit},
     {"refused_streams_full", "connections refused because the limit of streams was reached",
      &TransportCounters::refused_streams_full},
+    {"refused_half_open", "SYNs dropped because too many connections were only half open",
+     &TransportCounters::refused_half_open},
     {"refused_output_full", "times that a stream had no room for output",
      &TransportCounters::refused_output_full},
     {"port_missed", "frames that the port lost because we did not take them in time",

@@ -16,6 +16,7 @@
 #include "lwip/stats.h"
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
+#include "tollgate_hooks.h"
 
 namespace tollgate::dataplane {
 
@@ -390,6 +391,7 @@ void Stack::read_counters() {
   }
   counters.drop_tcp_other = tcp.drop - std::min(tcp.drop, tcp.chkerr);
   counters.retransmissions = lwip_stats.mib2.tcpretranssegs;
+  counters.refused_half_open = tollgate_lwip_half_open_refused;
   u64 memory = u64{tcp.memerr} + ip4.memerr + ip6.memerr;
   for (const stats_mem* pool : lwip_stats.memp) memory += pool->err;
   counters.drop_protocol_memory = memory;
