@@ -21,7 +21,8 @@ static inline err_t count_half_open(const struct tcp_pcb* pcb, const struct tcp_
   }
   return ERR_OK;
 }
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, head, length, length1, option2, p) count_half_open(pcb, head)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, head, length, length1, option2, p) \
+  count_half_open(pcb, head)
 
 #undef tcp_ack
 #define tcp_ack(pcb) tcp_set_flags(pcb, TF_ACK_DELAY)
