@@ -19,7 +19,7 @@ Amount allowance_left(const ChargeContext& context, u32 index, const Payers& pay
     const Payer& payer = payers.payer[i];
     if (!is_payers(context, payer.bucket)) continue;
     if (context.shard.bucket(payer.bucket).unit != unit) continue;
-    if (!subtract(left, payer.available, left)) return {};
+    if (!subtract(left, Amount{payer.available}, left)) return {};
   }
   return left;
 }
@@ -36,7 +36,8 @@ void offer(const ChargeContext& context, u32 index, u32 source_number, Amount av
   Amount sum;
   if (!add(payers.available[source_number], available, sum)) return;
   payers.available[source_number] = sum;
-  payers.payer[payers.count++] = {.bucket = index, .source = source_number, .available = available};
+  payers.payer[payers.count++] = {
+      .bucket = index, .source = source_number, .available = available.count};
 }
 
 // Looks at one bucket for one source. Money may go below zero as far as the credit limit says, in

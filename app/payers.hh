@@ -16,12 +16,14 @@
 namespace tollgate::app {
 
 struct Payer {
-  u32 bucket = 0;
-  u32 source = 0;
-  Amount available;
+  u32 bucket;
+  u32 source;
+  i64 available;  // in the unit of the source; an Amount would be cleared
 };
 
 struct Payers {
+  Payers() {}  // of the places only the first `count` are ever looked at: they are not cleared
+
   static constexpr u32 payers_max = 64;
   std::array<Payer, payers_max> payer;
   u32 count = 0;
@@ -62,7 +64,7 @@ ledger::Outcome take_from(const Payers& payers, u32 source, Amount cost, Take ta
   for (u32 i = 0; i < payers.count && left.is_positive(); ++i) {
     const Payer& payer = payers.payer[i];
     if (payer.source != source) continue;
-    const Amount part = payer.available < left ? payer.available : left;
+    const Amount part{payer.available < left.count ? payer.available : left.count};
     const ledger::Outcome outcome = take(payer.bucket, part);
     if (outcome != ledger::Outcome::ok) return outcome;
     left.count -= part.count;
