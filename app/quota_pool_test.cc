@@ -238,6 +238,33 @@ TEST(QuotaPool, a_pool_outlives_a_restart) {
             "");
 }
 
+// The largest entry that a report makes: its own quota is empty, and all others give of theirs.
+TEST(QuotaPool, one_report_may_take_of_all_quotas_of_a_session) {
+  ChargeTable table;
+  table.rig().load_tariff_text(R"(
+plan pooled {
+  currency EUR
+  service data { rule "any" default { price 1.00EUR per 1MB; round exact } }
+}
+)");
+  std::string groups;
+  for (u32 i = 1; i <= ledger::quotas_per_session_max; ++i) {
+    groups += " rg " + std::to_string(i) + " ask 1MB";
+  }
+  ASSERT_EQ(table.run("profile quota_pools=true\naccount A plan pooled balance 100.00EUR\n"), "");
+  EXPECT_NE(table.tell("initial S1 A data" + groups).find("rg 64 grant 1000000octets pool 978"),
+            std::string::npos);
+  EXPECT_EQ(table.run(R"(
+    balance A EUR                         -> free 35.999872 held 64.000128 used 0.00
+    update S1 rg 1 used 64MB              -> 2001
+    balance A EUR                         -> free 35.999872 held 0.000128 used 64.00
+    restart
+    terminate S1                          -> 2001
+    balance A EUR                         -> free 36.00 held 0.00 used 64.00
+  )"),
+            "");
+}
+
 TEST(QuotaPool, a_new_grant_is_what_is_missing) {
   const rating::Rule rule = rule_of(10, 1, rating::Meter::volume);
   const i64 reserve = rounding_reserve(rule).count;

@@ -70,7 +70,9 @@ class Input {
 // The appliance, which lives on from input to input.
 class Plant {
  public:
-  Plant() : rig_({}), account_(rig_.add_account(subscriber, "prepaid", {Amount{1}})) {}
+  explicit Plant(bool knows_pools)
+      : rig_(options_of(knows_pools)),
+        account_(rig_.add_account(subscriber, "prepaid", {Amount{1}})) {}
 
   NetRig& rig() { return rig_; }
   ledger::Shard shard() { return rig_.charge().shard(account_.shard()); }
@@ -90,6 +92,12 @@ class Plant {
   }
 
  private:
+  static NetRig::Options options_of(bool knows_pools) {
+    NetRig::Options options;
+    if (knows_pools) options.profile.emplace().knows_pools = true;
+    return options;
+  }
+
   NetRig rig_;
   ledger::AccountRef account_;
 };
@@ -308,16 +316,24 @@ class Course {
   std::map<std::tuple<u32, u32, u32>, Octets> answers_;
 };
 
+// The last octet tells whether the clients know quota pools: it costs the same.
 void run(Bytes octets) {
-  static std::unique_ptr<Plant> plant;
+  struct Place {
+    std::unique_ptr<Plant> plant;
+    u32 inputs = 0;
+  };
+  static std::array<Place, 2> places;
   static u32 life = 0;
-  if (life++ % inputs_per_rig == 0) plant = std::make_unique<Plant>();
-  plant->top_up();
+  const bool knows_pools = !octets.empty() && (octets.back() & 1) != 0;
+  Place& place = places[knows_pools ? 1 : 0];
+  if (place.inputs++ % inputs_per_rig == 0) place.plant = std::make_unique<Plant>(knows_pools);
+  Plant& plant = *place.plant;
+  plant.top_up();
   Input input(octets);
-  Course(*plant, life).run(input);
-  if (life % inputs_between_ends == 0) {
-    plant->rig().wait(Duration::seconds(3 * 7200));
-    check(plant->rig().charge().fault().empty(), "the ledger is as its journal says");
+  Course(plant, ++life).run(input);
+  if (place.inputs % inputs_between_ends == 0) {
+    plant.rig().wait(Duration::seconds(3 * 7200));
+    check(plant.rig().charge().fault().empty(), "the ledger is as its journal says");
   }
 }
 
