@@ -4,6 +4,7 @@
 #include "app/charge.hh"
 
 #include <algorithm>
+#include <cstring>
 
 #include "app/quota_pool.hh"
 #include "app/request_numbers.hh"
@@ -609,20 +610,36 @@ void Charger::note_charging_data(const ChargeContext& context, u32 session_index
     add(context.shard.extension(at).quota);
   }
   const bool is_event = session.type == static_cast<u8>(RequestKind::event);
-  data_ = {.account_id = context.account().id,
-           .started_ns = session.started_ns,
-           .ended_ns = context.op.now().ns,
-           .service_context = session.service_context,
-           .origin_host = session.origin_host,
-           .plan = context.account().plan,
-           .cause = cause,
-           .is_event = static_cast<u8>(is_event ? 1 : 0),
-           .service_count = static_cast<u16>(count),
-           .session_id_bytes = session.session_id_bytes};
+  note_.data = {.account_id = context.account().id,
+                .started_ns = session.started_ns,
+                .ended_ns = context.op.now().ns,
+                .service_context = session.service_context,
+                .origin_host = session.origin_host,
+                .plan = context.account().plan,
+                .cause = cause,
+                .is_event = static_cast<u8>(is_event ? 1 : 0),
+                .service_count = static_cast<u16>(count),
+                .session_id_bytes = session.session_id_bytes};
+  const u64 extra_bytes = add_extras(context, session.numbers);
   context.op.add_note(
-      ledger::NoteKind::charging_data, {reinterpret_cast<const u8*>(&data_), sizeof data_},
+      ledger::NoteKind::charging_data,
+      {reinterpret_cast<const u8*>(&note_), sizeof note_.data + extra_bytes},
       {reinterpret_cast<const u8*>(data_services_.data()), count * sizeof(ledger::ChargingService)},
       as_bytes(session.session_id_text()));
+}
+
+// What a record says of its account and session if there is something to say; octets.
+u64 Charger::add_extras(const ChargeContext& context, const ledger::SessionNumbers& numbers) {
+  u64 bytes = 0;
+  const auto add = [&](u16 extra, const auto& words) {
+    note_.data.extras |= extra;
+    std::memcpy(note_.extras.data() + bytes, &words, sizeof words);
+    bytes += sizeof words;
+  };
+  const auto& products = context.account().products;
+  if (products != ledger::Account{}.products) add(ledger::charging_extra::products, products);
+  if (!numbers.is_none()) add(ledger::charging_extra::numbers, numbers);
+  return bytes;
 }
 
 // Keeps the answer in the session, in the older of its two places, and points the entry to it.

@@ -121,6 +121,7 @@ class Charger {
   void close(const ChargeContext& context, u32 session_index);
   void note_charging_data(const ChargeContext& context, u32 session_index,
                           ledger::ClosingCause cause);
+  u64 add_extras(const ChargeContext& context, const ledger::SessionNumbers& numbers);
   void store_answer(const ChargeContext& context, u32 session_index);
   void load_answer(const ledger::Shard& shard, const ledger::Answer& stored);
   void touch_head(const ChargeContext& context, u32 session_index);
@@ -132,8 +133,12 @@ class Charger {
   rating::Image older_;                    // that its session keeps
   AnswerFrame frame_;                      // of the request at hand
   std::array<Work, ledger::services_per_request_max> work_;
-  rating::PriceFacts facts_;   // of the rule at hand, if it has functions
-  ledger::ChargingData data_;  // of the session that ends
+  rating::PriceFacts facts_;  // of the rule at hand, if it has functions
+  struct ChargingNote {       // of the session that ends
+    ledger::ChargingData data;
+    std::array<u8, sizeof(ledger::Account::products) + sizeof(ledger::SessionNumbers)> extras;
+  };
+  ChargingNote note_;
   std::array<ledger::ChargingService, ledger::quotas_per_session_max> data_services_;
 };
 

@@ -36,8 +36,13 @@ void Commander::carry_out(Shard& shard, Operation& op, const rating::Image& imag
   answer_.outcome = may_move ? dispatch(shard, op, image, command) : Outcome::too_busy;
   op.set_answer_in_note({reinterpret_cast<const u8*>(&answer_), sizeof answer_});
   if (op.has_changes()) {
-    op.add_note(ledger::NoteKind::command,
-                {reinterpret_cast<const u8*>(&command), offsetof(Command, identities)});
+    const bool is_on_bill = command.kind == ledger::CommandKind::product_turn ||
+                            command.kind == ledger::CommandKind::refund;
+    const u64 told = is_on_bill ? std::min<u64>(command.bucket_count, command.buckets.size()) : 0;
+    op.add_note(
+        ledger::NoteKind::command,
+        {reinterpret_cast<const u8*>(&command), offsetof(Command, identities)},
+        {reinterpret_cast<const u8*>(command.buckets.data()), told * sizeof(ledger::NewBucket)});
   }
   op.finish(ledger::EntryKind::command, command.tag);
 }

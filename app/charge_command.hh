@@ -52,6 +52,8 @@ class Commander {
   // Products (charge_product.cc).
   ledger::Outcome begin_turn(ledger::Shard& shard, ledger::Operation& op,
                              const rating::Image& image, const ledger::Command& command);
+  ledger::Outcome pay_fee(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
+                          const ledger::Command& command, bool is_taken);
   ledger::Outcome suspend_product(ledger::Shard& shard, ledger::Operation& op,
                                   const ledger::Command& command);
   ledger::Outcome resume_product(ledger::Shard& shard, ledger::Operation& op,

@@ -201,25 +201,8 @@ Outcome Commander::begin_turn(Shard& shard, Operation& op, const rating::Image& 
   if (!with_products(command.products, products)) return Outcome::too_many_products;
   const Outcome possible = entries_outcome(shard, index, command, op.now_second());
   if (possible != Outcome::ok && possible != Outcome::too_busy) return possible;
-  const ChargePolicy policy;
-  const ChargeContext context{.shard = shard,
-                              .op = op,
-                              .image = image,
-                              .policy = policy,
-                              .account_index = index,
-                              .service_context = 0};
-  for (const NewBucket& entry : entries(command)) {
-    if (entry.role != BucketRole::fee || entry.amount.is_zero()) continue;
-    const Payers payers = find_payers(context, rule_of_fee(entry.unit), Payers::payers_max);
-    if (payers.available[0] < entry.amount) return Outcome::credit_limit_reached;
-    if (possible != Outcome::ok) break;
-    const Outcome paid = take_from(payers, 0, entry.amount, [&](u32 bucket, Amount part) {
-      const Outcome debited = debit_in(context, bucket, part);
-      tell_balance(shard, bucket);
-      return debited;
-    });
-    check(paid == Outcome::ok, "what a payer offers can be debited");
-  }
+  const Outcome paid = pay_fee(shard, op, image, command, possible == Outcome::ok);
+  if (paid != Outcome::ok) return paid;
   if (possible != Outcome::ok) return possible;
   const auto all = entries(command);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -229,6 +212,31 @@ Outcome Commander::begin_turn(Shard& shard, Operation& op, const rating::Image& 
   }
   set_products(op, shard, index, products);
   open_buckets(op, shard, index, command.plan);  // it may have been suspended, for want of a fee
+  return Outcome::ok;
+}
+
+// Takes the turn's fee, or only looks whether it could be taken.
+Outcome Commander::pay_fee(Shard& shard, Operation& op, const rating::Image& image,
+                           const Command& command, bool is_taken) {
+  const ChargePolicy policy;
+  const ChargeContext context{.shard = shard,
+                              .op = op,
+                              .image = image,
+                              .policy = policy,
+                              .account_index = command.account.index(),
+                              .service_context = 0};
+  for (const NewBucket& entry : entries(command)) {
+    if (entry.role != BucketRole::fee || entry.amount.is_zero()) continue;
+    const Payers payers = find_payers(context, rule_of_fee(entry.unit), Payers::payers_max);
+    if (payers.available[0] < entry.amount) return Outcome::credit_limit_reached;
+    if (!is_taken) break;
+    const Outcome paid = take_from(payers, 0, entry.amount, [&](u32 bucket, Amount part) {
+      const Outcome debited = debit_in(context, bucket, part);
+      tell_balance(shard, bucket);
+      return debited;
+    });
+    check(paid == Outcome::ok, "what a payer offers can be debited");
+  }
   return Outcome::ok;
 }
 

@@ -166,13 +166,15 @@ TEST(NormaliseRequest, NamesOfTheDictionary) {
 // The samples' own examples are verified as they are compiled.
 TEST(NormaliseRequest, SamplesAreGood) {
   std::vector<rating::TariffText> texts;
+  std::vector<rating::TariffText> others;
   for (const auto& entry : std::filesystem::directory_iterator(SOURCE_ROOT "/config/normalise")) {
     std::ifstream file(entry.path());
-    texts.push_back({.name = entry.path().string(),
-                     .text = std::string(std::istreambuf_iterator<char>(file), {})});
+    auto& kind = entry.path().extension() == ".normalise" ? texts : others;
+    kind.push_back({.name = entry.path().string(),
+                    .text = std::string(std::istreambuf_iterator<char>(file), {})});
   }
   const DictionaryNames names;
-  const rating::NormaliseCompiled compiled = rating::compile_normalise({texts, {}, names});
+  const rating::NormaliseCompiled compiled = rating::compile_normalise({texts, others, names});
   for (const rating::Diagnostic& one : compiled.diagnostics) ADD_FAILURE() << to_text(one);
   EXPECT_GE(compiled.rule_count, 20u);
   EXPECT_GE(compiled.example_count, 12u);

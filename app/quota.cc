@@ -10,7 +10,6 @@
 #include "app/payers.hh"
 #include "app/purse.hh"
 #include "app/quota_pool.hh"
-#include "app/request_numbers.hh"
 #include "app/tariff_change.hh"
 #include "base/check.hh"
 #include "base/hash.hh"
@@ -341,8 +340,8 @@ rating::RuleKey key_of(const ChargeContext& context, const ChargeService& servic
           .network = rating::long_number(context.numbers.network),
           .zone = context.numbers.zone,
           .products = context.account().products,
-          .direction = direction_of(context.numbers),
-          .location = location_of(context.numbers)};
+          .direction = rating::direction_of(context.numbers.way()),
+          .location = rating::location_of(context.numbers.way())};
 }
 
 ServiceRule find_rule(const ChargeContext& context, const ChargeService& service) {

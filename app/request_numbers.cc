@@ -11,10 +11,6 @@
 namespace tollgate::app {
 namespace {
 
-// Direction and location, two bits each.
-constexpr u32 location_shift = 2;
-constexpr u32 way_mask = 3;
-
 constexpr u64 with_way(u64 calling, u8 way) {
   return calling | u64{way} << ledger::SessionNumbers::number_bits;
 }
@@ -99,25 +95,13 @@ void set_numbers(const rating::ChargeEvent& event, ledger::SessionNumbers& numbe
   if (!event.calling.is_empty()) {
     numbers.origin = with_way(key_of(event.calling.view()), numbers.way());
   }
-  const auto way = static_cast<u8>(static_cast<u32>(event.direction) |
-                                   static_cast<u32>(event.location) << location_shift);
+  const u8 way = rating::way_of(event.direction, event.location);
   if (way != 0) numbers.origin = with_way(numbers.calling(), way);
   if (!event.called.is_empty()) numbers.destination = key_of(event.called.view());
   if (!event.network.is_empty()) {
     numbers.network = rating::short_number(rating::number_key(event.network.view()));
   }
   if (event.zone != 0) numbers.zone = rating::zone_id(event.zone);
-}
-
-rating::Direction direction_of(const ledger::SessionNumbers& numbers) {
-  return static_cast<rating::Direction>(numbers.way() & way_mask);
-}
-
-rating::Location location_of(const ledger::SessionNumbers& numbers) {
-  const u32 location = numbers.way() >> location_shift & way_mask;
-  return location > static_cast<u32>(rating::Location::roaming)
-             ? rating::Location::unknown
-             : static_cast<rating::Location>(location);
 }
 
 void fill_numbers(const ledger::SessionNumbers& known, ledger::SessionNumbers& numbers) {

@@ -26,10 +26,6 @@ void read_numbers(const diameter::ServiceFacts& facts, u32 roles, ledger::Sessio
 // What the event of normalising rules says, where it says something.
 void set_numbers(const rating::ChargeEvent& event, ledger::SessionNumbers& numbers);
 
-// What set_numbers keeps of those two.
-rating::Direction direction_of(const ledger::SessionNumbers& numbers);
-rating::Location location_of(const ledger::SessionNumbers& numbers);
-
 // What is not said stays what is known. A zone belongs to the numbers that it came with: who says
 // some says none if he names none.
 void fill_numbers(const ledger::SessionNumbers& known, ledger::SessionNumbers& numbers);

@@ -61,6 +61,8 @@ int run(u64 records, u64 accounts) {
   AccountNames account_names(store);
   const CdrNames names = {.account = [&](u64 id) { return account_names.members_of(id); },
                           .plan = [](u32) { return std::string("prepaid"); },
+                          .product = [](u32) { return std::string("gold"); },
+                          .zone = [](u32) { return std::string(); },
                           .service_context = [](u64) { return std::string("32251@3gpp.org"); },
                           .origin_host = [](u64) { return std::string(); }};
   Clock clock;

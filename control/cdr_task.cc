@@ -115,9 +115,13 @@ void CdrTask::take_entry(u32 number, const ledger::EntryHeader& header, Bytes en
   if (writer_.is_written(key) && events_.is_written(key)) return;
   ChargingRecord record{.stream = number, .shard = key.shard, .sequence = key.sequence};
   bool has_note = false;
+  Bytes command;
+  Bytes answer;
   const bool is_whole =
       ledger::for_each_part(header, entry, [&](const ledger::PartHeader& part, Bytes words) {
         if (part.pool != ledger::Pool::note) return;
+        if (part.index == static_cast<u32>(ledger::NoteKind::command)) command = words;
+        if (part.index == static_cast<u32>(ledger::NoteKind::answer)) answer = words;
         if (part.index == static_cast<u32>(ledger::NoteKind::threshold)) {
           events_.append(key, to_line(describe_crossings(header, words)));
         }
@@ -129,7 +133,12 @@ void CdrTask::take_entry(u32 number, const ledger::EntryHeader& header, Bytes en
         }
       });
   if (!is_whole) ++damaged_notes_;
-  if (has_note) writer_.append(key, to_line(record, names_));
+  if (has_note) return writer_.append(key, to_line(record, names_));
+  FeeRecord fee{
+      .stream = number, .shard = key.shard, .sequence = key.sequence, .time_ns = header.time_ns};
+  if (header.kind == ledger::EntryKind::command && read_fee(command, answer, fee)) {
+    writer_.append(key, to_line(fee, names_));
+  }
 }
 
 Json CdrTask::describe_crossings(const ledger::EntryHeader& header, Bytes words) const {

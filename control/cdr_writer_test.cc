@@ -16,6 +16,8 @@
 
 #include "control/cdr_task.hh"
 #include "control/fake_journal.hh"
+#include "rating/charge_event.hh"
+#include "rating/number.hh"
 
 namespace tollgate::control {
 namespace {
@@ -45,6 +47,8 @@ class CdrTest : public testing::Test {
               return members;
             },
             .plan = [](u32) { return std::string("prepaid"); },
+            .product = [](u32 id) { return fmt::format("p{}", id); },
+            .zone = [](u32) { return std::string("nordic"); },
             .service_context = [](u64) { return std::string("32251@3gpp.org"); },
             .origin_host = [](u64) { return std::string(); }};
   }
@@ -118,6 +122,80 @@ TEST_F(CdrTest, ARecordHasAllItsMembers) {
             R"({"rating_group":10,"service_identifier":null,"unit":"octets","used":"1048576",)"
             R"("input_octets":0,"output_octets":0,"seconds":0,"events":0,"cost":"1.10",)"
             R"("currency":"EUR"}],"journal":{"stream":0,"shard":5,"sequence":1}})");
+}
+
+template <class Record>
+void append_octets(std::vector<u8>& all, const Record& record) {
+  const auto* first = reinterpret_cast<const u8*>(&record);
+  all.insert(all.end(), first, first + sizeof record);
+}
+
+TEST_F(CdrTest, ARecordSaysByWhatItsPriceWasFound) {
+  ledger::ChargingData data{.account_id = 7, .plan = 1, .session_id_bytes = 8};
+  data.extras = ledger::charging_extra::products | ledger::charging_extra::numbers;
+  const std::array<u32, ledger::products_per_account_max> products = {3, 9, 0, 0};
+  ledger::SessionNumbers numbers;
+  numbers.origin = rating::number_key("46701234567") |
+                   u64{rating::way_of(rating::Direction::originating, rating::Location::roaming)}
+                       << ledger::SessionNumbers::number_bits;
+  numbers.destination = rating::number_key("4790000000");
+  numbers.network = rating::short_number(rating::number_key("24001"));
+  numbers.zone = 5;
+  std::vector<u8> note;
+  append_octets(note, data);
+  append_octets(note, products);
+  append_octets(note, numbers);
+  for (const char c : std::string("gw;1;2;3")) note.push_back(static_cast<u8>(c));
+  ChargingRecord record;
+  ASSERT_TRUE(read_charging_note(note, record));
+  EXPECT_EQ(record.session_id, "gw;1;2;3");
+  const auto told = parse_json(to_line(record, names()));
+  ASSERT_TRUE(told.has_value());
+  EXPECT_EQ(to_line((*told)["products"]), R"(["p3","p9"])");
+  EXPECT_EQ(to_line((*told)["numbers"]),
+            R"({"calling":"46701234567","called":"4790000000","network":"24001",)"
+            R"("zone":"nordic","direction":"originating","location":"roaming"})");
+  for (std::size_t bytes = 0; bytes < note.size(); ++bytes) {
+    EXPECT_FALSE(read_charging_note(Bytes(note).first(bytes), record)) << bytes;
+  }
+}
+
+// A turn that took a fee and a refund are lines beside the records of use; others are none.
+TEST_F(CdrTest, FeesAndRefundsAreRecords) {
+  FakeJournal journal(folder_ + "/journal", 1);
+  ledger::Command command{.idempotency_key = 77, .kind = ledger::CommandKind::product_turn};
+  command.shard = 5;
+  command.plan = 3;
+  command.bucket_count = 2;
+  command.buckets[0] = {.amount = {1}, .product = 3, .unit = Unit::octets};
+  command.buckets[1] = {.amount = {9'990'000}, .unit = Unit::eur, .role = ledger::BucketRole::fee};
+  ledger::CommandAnswer answer{.kind = command.kind, .account_id = 12};
+  std::vector<std::vector<u8>> entries = {journal.command_entry(command, answer)};
+  answer.outcome = ledger::Outcome::credit_limit_reached;
+  entries.push_back(journal.command_entry(command, answer));
+  answer.outcome = ledger::Outcome::ok;
+  command.bucket_count = 1;  // without a fee
+  entries.push_back(journal.command_entry(command, answer));
+  command.kind = ledger::CommandKind::top_up;
+  entries.push_back(journal.command_entry(command, answer));
+  command.kind = ledger::CommandKind::refund;
+  command.buckets[0] = {.amount = {1'500'000}, .unit = Unit::eur};
+  entries.push_back(journal.command_entry(command, answer));
+  journal.write_group(0, entries);
+  ASSERT_TRUE(run(journal, 0));
+  std::ifstream file(folder_ + "/cdr/test-00000001.jsonl.open");
+  std::vector<Json> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(*parse_json(line));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["type"], "fee");
+  EXPECT_EQ(lines[0]["product"], "p3");
+  EXPECT_EQ(lines[0]["account"], "a12");
+  EXPECT_EQ(lines[0]["session_id"], "command;77");
+  EXPECT_EQ(lines[0]["services"][0]["cost"], "9.99");
+  EXPECT_EQ(lines[0]["services"][0]["currency"], "EUR");
+  EXPECT_EQ(lines[1]["type"], "refund");
+  EXPECT_EQ(lines[1]["services"][0]["cost"], "-1.50");
+  EXPECT_EQ(lines[1]["journal"]["sequence"], 5);
 }
 
 // A Session-Id is whatever a client sends: the record is JSON all the same.

@@ -213,6 +213,8 @@ CdrNames Control::cdr_names() {
   return {
       .account = [this](u64 id) { return account_names_.members_of(id); },
       .plan = [this](u32 plan) { return tariffs_.plan_name(plan); },
+      .product = [this](u32 product) { return tariffs_.product_name(product); },
+      .zone = [this](u32 zone) { return tariffs_.zone_name(zone); },
       .service_context = [this](u64 context) { return context_text(tariffs_.image(), context); },
       .origin_host = [this](u64 hash) { return peer_name(hash); }};
 }

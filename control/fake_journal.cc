@@ -101,10 +101,12 @@ std::vector<u8> FakeJournal::threshold_entry(u32 shard, u64 account_id) {
 
 std::vector<u8> FakeJournal::command_entry(const ledger::Command& command,
                                            const ledger::CommandAnswer& answer) {
-  const Bytes head = octets_of(command).first(offsetof(ledger::Command, identities));
+  std::vector<u8> note;
+  append(note, octets_of(command).first(offsetof(ledger::Command, identities)));
+  for (u32 i = 0; i < command.bucket_count; ++i) append(note, octets_of(command.buckets[i]));
   return make_entry(
       ledger::EntryKind::command, command.shard,
-      {{ledger::NoteKind::answer, octets_of(answer)}, {ledger::NoteKind::command, head}});
+      {{ledger::NoteKind::answer, octets_of(answer)}, {ledger::NoteKind::command, Bytes(note)}});
 }
 
 void FakeJournal::write_group(u32 stream, const std::vector<std::vector<u8>>& entries) {

@@ -32,10 +32,14 @@ struct Texts {
   std::vector<rating::TariffText> tariffs;
   std::vector<rating::TariffText> rules;
   std::vector<rating::TariffText> python;
+  std::vector<rating::TariffText> numbers;
 
   void add(rating::TariffText text) {
     const std::string_view name = text.name;
-    auto& kind = name.ends_with(".normalise") ? rules : name.ends_with(".py") ? python : tariffs;
+    auto& kind = name.ends_with(".normalise") ? rules
+                 : name.ends_with(".py")      ? python
+                 : name.ends_with(".csv")     ? numbers
+                                              : tariffs;
     kind.push_back(std::move(text));
   }
 };
@@ -48,8 +52,9 @@ void add_rules(const Texts& texts, const rating::AvpNames* names, rating::Compil
         {texts.rules[0].name, 0, 0, "rules cannot be compiled without the names of AVPs", ""});
     return;
   }
-  const rating::NormaliseCompiled rules =
-      rating::compile_normalise({texts.rules, texts.python, *names});
+  std::vector<rating::TariffText> others = texts.python;
+  others.insert(others.end(), texts.numbers.begin(), texts.numbers.end());
+  const rating::NormaliseCompiled rules = rating::compile_normalise({texts.rules, others, *names});
   compiled.diagnostics.insert(compiled.diagnostics.end(), rules.diagnostics.begin(),
                               rules.diagnostics.end());
   compiled.rule_count += rules.rule_count;
@@ -66,7 +71,7 @@ std::vector<std::string> tariff_files(const std::string& path) {
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     const std::string extension = entry.path().extension();
     const bool belongs = extension == ".tariff" || extension == ".prefixes" ||
-                         extension == ".normalise" || extension == ".py";
+                         extension == ".normalise" || extension == ".py" || extension == ".csv";
     if (belongs) files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
@@ -219,6 +224,28 @@ const rating::Plan* Tariffs::find_plan(std::string_view name) const {
 std::string Tariffs::plan_name(u32 id) const {
   const rating::Plan* plan = image_.is_loaded() ? image_.find_plan(id) : nullptr;
   return plan != nullptr ? std::string(image_.text(plan->name)) : fmt::format("#{}", id);
+}
+
+std::string Tariffs::product_name(u32 id) const {
+  const rating::Product* product = image_.is_loaded() ? image_.find_product(id) : nullptr;
+  return product != nullptr ? std::string(image_.text(product->name)) : fmt::format("#{}", id);
+}
+
+// Records ask again and again: all names of a version are gone through once.
+std::string Tariffs::zone_name(u32 id) const {
+  if (!image_.is_loaded()) return {};
+  if (zones_of_version_ != image_.version()) {
+    zone_names_.clear();
+    zones_of_version_ = image_.version();
+    for (const rating::ZoneMap& map : image_.zone_maps()) {
+      for (u32 zone = 1; zone <= map.zone_count; ++zone) {
+        const std::string_view name = image_.zone_name(map, zone);
+        zone_names_.emplace(rating::zone_id(rating::text_key(name)), name);
+      }
+    }
+  }
+  const auto known = zone_names_.find(id);
+  return known != zone_names_.end() ? known->second : std::string();
 }
 
 Json Tariffs::describe() const {

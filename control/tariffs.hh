@@ -7,6 +7,7 @@
 // operator is loaded again at the next start, until the configuration names other files.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -79,8 +80,10 @@ class Tariffs {
 
   const rating::Image& image() const { return image_; }
   const rating::Plan* find_plan(std::string_view name) const;
-  std::string plan_name(u32 id) const;  // its number if the tariff does not have it
-  Json describe() const;                // {"version","plans":[...]}
+  std::string plan_name(u32 id) const;     // its number if the tariff does not have it
+  std::string product_name(u32 id) const;  // likewise
+  std::string zone_name(u32 id) const;     // by zone_id; empty: not known
+  Json describe() const;                   // {"version","plans":[...]}
 
  private:
   void take(std::vector<u8> bytes);
@@ -89,6 +92,8 @@ class Tariffs {
   rating::Image image_;
   const rating::AvpNames* names_ = nullptr;
   Instant activation_ = Instant::never();
+  mutable std::map<u32, std::string> zone_names_;
+  mutable u64 zones_of_version_ = 0;
 };
 
 }  // namespace tollgate::control

@@ -104,6 +104,8 @@ enum class Pool : u8 {
   note = 0x80,  // not a record: index tells which NoteKind
 };
 
+// A command is its Command up to `identities`; of what stands on a bill (turns of products,
+// refunds) its buckets follow.
 enum class NoteKind : u32 { answer = 1, charging_data = 2, command = 3, threshold = 4 };
 
 struct PartHeader {
@@ -121,7 +123,8 @@ enum class ClosingCause : u8 {
   management_intervention = 20  // an operator dropped it
 };
 
-// The note of a session's end or of a one-time event: all that a CDR needs. Followed by
+// The note of a session's end or of a one-time event: all that a CDR needs. Followed by what
+// `extras` says: four words of 32 bits for the account's products with prices, SessionNumbers; then
 // service_count ChargingService, then the Session-Id, padded to words.
 struct ChargingData {
   u64 account_id = 0;
@@ -134,10 +137,15 @@ struct ChargingData {
   u8 is_event = 0;
   u16 service_count = 0;
   u16 session_id_bytes = 0;
-  u16 reserved = 0;
-  u32 reserved1 = 0;
+  u16 extras = 0;  // charging_extra
+  u32 reserved = 0;
 };
 static_assert(sizeof(ChargingData) == 56);
+
+namespace charging_extra {
+inline constexpr u16 products = 1;
+inline constexpr u16 numbers = 2;
+}  // namespace charging_extra
 
 struct ChargingService {
   u32 rating_group = 0;

@@ -39,6 +39,18 @@ enum class Location : u8 { unknown, home, roaming };
 std::string_view to_text(Direction direction);
 std::string_view to_text(Location location);
 
+// Both in one octet, as sessions keep them.
+constexpr u8 way_of(Direction direction, Location location) {
+  return static_cast<u8>(static_cast<u32>(direction) | static_cast<u32>(location) << 2);
+}
+constexpr Direction direction_of(u8 way) {
+  return static_cast<Direction>(way & 3);
+}
+constexpr Location location_of(u8 way) {
+  const u32 location = way >> 2 & 3;
+  return location == 3 ? Location::unknown : static_cast<Location>(location);
+}
+
 struct ChargeEvent {
   u64 service_context = 0;  // context_key
   u64 zone = 0;             // text_key of the zone's name; 0: none

@@ -170,8 +170,9 @@ void Normaliser::look(const AvpSource& avps, u64 context, Instant at) {
     if ((fields[i].services >> (service_ - 1) & 1) == 0) continue;
     if (fields[i].source == FieldSource::avp) read_value(avps, i);
   }
-  first_number(avps, image_->plan.calling_from, calling_);
-  first_number(avps, image_->plan.called_from, called_);
+  u64 calling_zone = 0;
+  first_number(avps, image_->plan.calling_from, calling_, calling_zone);
+  first_number(avps, image_->plan.called_from, called_, called_zone_);
   for (u32 i = 0; i < fields.size(); ++i) {
     if ((fields[i].services >> (service_ - 1) & 1) != 0) test(i);
   }
@@ -208,11 +209,12 @@ void Normaliser::shape(const NormaliseField& field, Value& value) const {
 }
 
 // The number that the first of these fields has.
-bool Normaliser::first_number(const AvpSource& avps, Extent fields, Digits& digits) {
+bool Normaliser::first_number(const AvpSource& avps, Extent fields, Digits& digits, u64& zone) {
   digits = {};
+  zone = 0;
   for (const u32 number : table<u32>(image_->postings).subspan(fields.offset, fields.count)) {
     read_value(avps, number);
-    if (values_[number].is_present && translate(as_text(values_[number].octets), digits)) {
+    if (values_[number].is_present && translate(as_text(values_[number].octets), digits, zone)) {
       return true;
     }
   }
@@ -231,7 +233,8 @@ const NormaliseKey* Normaliser::find_key(u32 field, u32 length, std::string_view
 }
 
 // To international digits: short codes first, then prefixes, then what was ported away.
-bool Normaliser::translate(std::string_view raw, Digits& digits) const {
+bool Normaliser::translate(std::string_view raw, Digits& digits, u64& zone) const {
+  zone = 0;
   std::array<char, bare_number_max> bare;
   const std::string_view number = bare_number(raw, bare);
   const NumberPlan& plan = image_->plan;
@@ -265,6 +268,18 @@ bool Normaliser::translate(std::string_view raw, Digits& digits) const {
     append(number);
   }
   const std::string_view international(whole.data(), count);
+  const u64 whole_key = count <= number_digits_max ? number_key(international) : number_absent;
+  const u32 served_by = find_ported(table<u64>(image_->ported), whole_key);
+  if (served_by != 0) [[unlikely]] {
+    const PortedOperator& to = table<PortedOperator>(image_->operators)[served_by - 1];
+    zone = to.zone;
+    const std::string_view prefix = text(to.prefix);
+    std::array<char, Digits::digits_max> routed;
+    if (prefix.size() + count > routed.size()) return false;
+    std::ranges::copy(prefix, routed.begin());
+    std::ranges::copy(international, routed.begin() + prefix.size());
+    return digits.set({routed.data(), prefix.size() + count});
+  }
   for (u32 length = normalise_prefix_max; length > 0 && plan.ported_lengths != 0; --length) {
     if ((plan.ported_lengths >> length & 1) == 0 || length > count) continue;
     const NormaliseKey* key = find_key(ported_field, length, international.substr(0, length));
@@ -427,6 +442,7 @@ NormaliseOutcome Normaliser::apply(const NormaliseInput& input, ChargeEvent& eve
   if (service_ == 0) return NormaliseOutcome::unchanged;
   event.calling = calling_;
   event.called = called_;
+  event.zone = called_zone_;
   first_rule_ = 0;
   culprit_field_ = 0;
   for (; held_count_ > message_atoms_; --held_count_) {
@@ -544,10 +560,17 @@ NormaliseOutcome Normaliser::set_text(Attribute attribute, std::string_view text
     return is_set ? NormaliseOutcome::ok : NormaliseOutcome::number_unusable;
   };
   switch (attribute) {
-    case Attribute::calling:
-      return done(translate(text, event.calling));
-    case Attribute::called:
-      return done(translate(text, event.called));
+    case Attribute::calling: {
+      u64 zone = 0;  // of who calls: prices ask for that of the called number
+      return done(translate(text, event.calling, zone));
+    }
+    case Attribute::called: {
+      const bool is_set_by_rule = event.zone != called_zone_;
+      u64 zone = 0;
+      const bool is_good = translate(text, event.called, zone);
+      if (!is_set_by_rule) event.zone = zone;
+      return done(is_good);
+    }
     case Attribute::network:
       return done(std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; }) &&
                   event.network.set(text));

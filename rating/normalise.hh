@@ -106,8 +106,9 @@ class Normaliser {
   bool holds(NormaliseCondition condition) const;
   bool fits(const NormaliseRule& rule) const;
   u32 collect();
-  bool translate(std::string_view raw, Digits& digits) const;
-  bool first_number(const AvpSource& avps, Extent fields, Digits& digits);
+  // `zone` is set to that of the operator to whom the number was ported, or to 0.
+  bool translate(std::string_view raw, Digits& digits, u64& zone) const;
+  bool first_number(const AvpSource& avps, Extent fields, Digits& digits, u64& zone);
   NormaliseOutcome set(const NormaliseSetting& setting, ChargeEvent& event);
   NormaliseOutcome set_number(Attribute attribute, i64 number, ChargeEvent& event);
   NormaliseOutcome set_text(Attribute attribute, std::string_view text, ChargeEvent& event);
@@ -128,6 +129,7 @@ class Normaliser {
   u64 context_ = 0;
   Digits calling_;
   Digits called_;
+  u64 called_zone_ = 0;              // of the operator to whom it was ported
   std::unique_ptr<u64[]> bits_;      // which atoms hold
   std::unique_ptr<u32[]> held_;      // the same as a list
   std::unique_ptr<Value[]> values_;  // of the fields

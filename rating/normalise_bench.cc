@@ -93,6 +93,38 @@ void normalise(benchmark::State& state) {
 }
 BENCHMARK(normalise)->Arg(10)->Arg(100)->Arg(10000);
 
+// A number out of a million that were ported, each event another one.
+void normalise_ported(benchmark::State& state) {
+  const auto count = static_cast<u64>(state.range(0));
+  const TariffText file{"bench",
+                        "numbers { ported from \"p.csv\"; called from avp \"9:0\" }\n"
+                        "service voice { rule \"all\" { set location home } }\n"};
+  std::string table;
+  const auto number_of = [](u64 i) { return 46'700'000'000 + i * 7; };
+  for (u64 i = 0; i < count; ++i) table += fmt::format("{},{}\n", number_of(i), 4600 + i % 50);
+  const TariffText ported{"p.csv", std::move(table)};
+  const NormaliseCompiled compiled = compile_normalise({{&file, 1}, {&ported, 1}, NoNames{}});
+  check(compiled.is_good(), "the bench's numbers are good");
+  const std::size_t bytes = compiled.image.size();
+  const std::unique_ptr<void, Free> memory(std::aligned_alloc(64, round_up(bytes, 64)));
+  std::memcpy(memory.get(), compiled.image.data(), bytes);
+  Normaliser normaliser;
+  check(normaliser.use({static_cast<const u8*>(memory.get()), bytes}, Program::Mapping::data),
+        "there are no expressions");
+  std::mt19937_64 random(3);
+  std::vector<Event> events(16 * event_count);
+  for (Event& event : events) event.values[0] = fmt::format("+{}", number_of(random() % count));
+  std::size_t at = 0;
+  for (auto _ : state) {
+    ChargeEvent event;
+    normaliser.look(events[at++ % events.size()], 32260, Instant{});
+    check(normaliser.apply({}, event) == NormaliseOutcome::ok && event.called.count == 15,
+          "the number is routed");
+  }
+  state.counters["image_KiB"] = static_cast<double>(bytes) / 1024;
+}
+BENCHMARK(normalise_ported)->Arg(1)->Arg(1'000'000);
+
 }  // namespace
 }  // namespace tollgate::rating
 

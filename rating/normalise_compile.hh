@@ -35,7 +35,7 @@ class AvpNames {
 
 struct NormaliseInputs {
   std::span<const TariffText> rules;   // *.normalise
-  std::span<const TariffText> python;  // *.py that rules name
+  std::span<const TariffText> others;  // *.py and *.csv that rules name
   const AvpNames& names;
 };
 

@@ -4,6 +4,7 @@
 #include "rating/normalise_image.hh"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/hash.hh"
@@ -23,7 +24,8 @@ class Checker {
            fits<Extent>(head_.atoms) && fits<u32>(head_.atom_fields) && fits<u32>(head_.postings) &&
            fits<NormaliseRule>(head_.rules) && fits<NormaliseCondition>(head_.conditions) &&
            fits<NormaliseSetting>(head_.settings) && fits<TextRef>(head_.translations) &&
-           fits<u8>(head_.programs) && fits<u8>(head_.texts) && fits<u8>(head_.database) &&
+           fits<u8>(head_.programs) && fits<PortedOperator>(head_.operators) &&
+           fits<u64>(head_.ported) && fits<u8>(head_.texts) && fits<u8>(head_.database) &&
            head_.database.offset % 64 == 0 && head_.programs.offset % 16 == 0 &&
            head_.atom_count == head_.atoms.count && head_.atom_count == head_.atom_fields.count &&
            head_.atom_count != 0 && head_.atom_count <= normalise_atoms_max &&
@@ -109,8 +111,20 @@ class Checker {
     return begin + header.bytes <= programs.size() &&
            validate_program(programs.subspan(begin, header.bytes));
   }
+  bool are_ported() const {
+    if (head_.ported.count == 0) return true;
+    const auto slots = table<u64>(head_.ported);
+    const auto is_slot = [&](u64 slot) {
+      const u64 number = slot & ported_operators_max;
+      return slot == 0 || (number != 0 && number <= head_.operators.count);
+    };
+    return std::has_single_bit(slots.size()) && std::ranges::find(slots, u64{0}) != slots.end() &&
+           std::ranges::all_of(slots, is_slot);
+  }
   bool plan() const {
     const NumberPlan& numbers = head_.plan;
+    const auto is_operator = [&](const PortedOperator& each) { return is_text(each.prefix); };
+    if (!all<PortedOperator>(head_.operators, is_operator) || !are_ported()) return false;
     return is_text(numbers.country) && is_inside(numbers.national, head_.translations) &&
            is_inside(numbers.international, head_.translations) &&
            are_below(numbers.calling_from, head_.fields.count) &&

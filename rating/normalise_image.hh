@@ -5,7 +5,8 @@
 // behind the tariff's image, in the same blob, so that the two change together.
 //
 //   header | services | fields | path steps | keys | ranges | patterns | atoms | postings | rules
-//          | conditions | settings | translations | programs | texts | Hyperscan's database
+//          | conditions | settings | translations | operators | ported numbers | programs | texts
+//          | Hyperscan's database
 //
 // An atom is one test of one field: `called prefix "46", "47"`. Every test that two rules share is
 // one atom. A look at the event makes the atoms that hold: a few lookups in a table for sets and
@@ -18,11 +19,12 @@
 
 #include "base/types.hh"
 #include "rating/image.hh"
+#include "rating/ported_numbers.hh"
 
 namespace tollgate::rating {
 
 inline constexpr u64 normalise_magic = 0x314d524f4e475454;  // "TTGNORM1"
-inline constexpr u32 normalise_layout = 1;
+inline constexpr u32 normalise_layout = 2;
 inline constexpr u32 normalise_services_max = 64;
 inline constexpr u32 normalise_fields_max = 1024;
 inline constexpr u32 normalise_atoms_max = 1 << 18;
@@ -159,7 +161,9 @@ struct NormaliseHeader {
   Extent conditions;
   Extent settings;
   Extent translations;
-  Extent programs;  // octets, each at a multiple of 16
+  Extent operators;  // PortedOperator
+  Extent ported;     // u64, a power of two, or none: ported_numbers.hh
+  Extent programs;   // octets, each at a multiple of 16
   Extent texts;
   Extent database;  // octets, at a multiple of 64
 };

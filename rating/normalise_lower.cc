@@ -129,6 +129,7 @@ void NormaliseLowerer::lower_plan() {
     add_translation({short_code_field, 0, pair.from}, pair);
     plan_.short_lengths_max = std::max(plan_.short_lengths_max, static_cast<u32>(pair.from.size()));
   }
+  lower_ported_files();
   for (const NumberPair& pair : text.ported) {
     if (pair.from.size() > normalise_prefix_max) {
       report_.add(pair.at, "the number is too long", "31 digits at most");
@@ -205,16 +206,48 @@ NormaliseSetting NormaliseLowerer::lower_setting(const SettingText& text, u64 se
   return setting;
 }
 
+// A file that rules name, by its path's last part; nullptr: there is none.
+const TariffText* NormaliseLowerer::find_file(std::string_view name) const {
+  const auto is_it = [&](const TariffText& file) {
+    return file.name == name || file.name.ends_with(fmt::format("/{}", name));
+  };
+  const auto file = std::ranges::find_if(inputs_.others, is_it);
+  return file == inputs_.others.end() ? nullptr : &*file;
+}
+
+void NormaliseLowerer::lower_ported_files() {
+  std::vector<const TariffText*> files;
+  for (const NumberPlanText::File& each : syntax_.plan.ported_files) {
+    const TariffText* file = find_file(each.name);
+    if (file == nullptr) {
+      report_.add(each.at, fmt::format("there is no file \"{}\"", each.name),
+                  "it stands in the folder of the rules; its name ends with .csv");
+    } else {
+      files.push_back(file);
+    }
+  }
+  if (files.empty()) return;
+  PortedNumbers read = read_ported(files, syntax_.plan.ported_files.front().at, report_);
+  for (const std::string& text : read.operators) {
+    const bool is_prefix = text[0] >= '0' && text[0] <= '9';
+    PortedOperator made;
+    if (is_prefix) {
+      made.prefix = add_text(text);
+    } else {
+      made.zone = text_key(text);
+    }
+    operators_.push_back(made);
+  }
+  ported_ = std::move(read.slots);
+}
+
 // The offset of a function's program, compiled once for all rules that call it.
 u32 NormaliseLowerer::program_of(const SettingText& text) {
   const auto [found, is_new] =
       program_numbers_.emplace(text.file + " " + text.text, static_cast<u32>(programs_.size()));
   if (!is_new) return found->second;
-  const auto is_it = [&](const TariffText& file) {
-    return file.name == text.file || file.name.ends_with("/" + text.file);
-  };
-  const auto file = std::ranges::find_if(inputs_.python, is_it);
-  if (file == inputs_.python.end()) {
+  const TariffText* file = find_file(text.file);
+  if (file == nullptr) {
     report_.add(text.at, fmt::format("there is no Python file \"{}\"", text.file),
                 "it stands in the folder of the rules");
     return 0;

@@ -55,6 +55,8 @@ class NormaliseLowerer {
   void lower_rule(const NormaliseRuleText& rule, u32 service, u64 services);
   NormaliseSetting lower_setting(const SettingText& setting, u64 services);
   u32 program_of(const SettingText& setting);
+  const TariffText* find_file(std::string_view name) const;
+  void lower_ported_files();
   void hang_rules();
   void lower_ranges();
   void lower_keys();
@@ -85,6 +87,8 @@ class NormaliseLowerer {
   std::vector<NormaliseCondition> conditions_;
   std::vector<NormaliseSetting> settings_;
   std::vector<TextRef> translations_;
+  std::vector<u64> ported_;
+  std::vector<PortedOperator> operators_;
   std::vector<u8> programs_;
   std::map<std::string, u32> program_numbers_;
   std::string texts_;

@@ -140,7 +140,14 @@ bool NormaliseParser::numbers_statement() {
   if (accept("national")) return texts(plan.national, "a prefix, like \"0\"");
   if (accept("international")) return texts(plan.international, "a prefix, like \"00\"");
   if (accept("short")) return number_pairs(plan.shorts);
-  if (accept("ported")) return number_pairs(plan.ported);
+  if (accept("ported")) {
+    if (!accept("from")) return number_pairs(plan.ported);
+    const Place at = peek().at;
+    std::vector<std::string> names;
+    if (!texts(names, "a file of numbers, like \"ported.csv\"")) return false;
+    for (std::string& name : names) plan.ported_files.push_back({at, std::move(name)});
+    return true;
+  }
   if (accept("calling")) return accept("from") ? fields(plan.calling_from) : fail("from");
   if (accept("called")) return accept("from") ? fields(plan.called_from) : fail("from");
   return fail("one of country, national, international, short, ported, calling, called");

@@ -77,6 +77,11 @@ struct NumberPlanText {
   std::vector<std::string> international;
   std::vector<NumberPair> shorts;
   std::vector<NumberPair> ported;
+  struct File {
+    Place at;
+    std::string name;
+  };
+  std::vector<File> ported_files;
   std::vector<FieldText> calling_from;
   std::vector<FieldText> called_from;
 };

@@ -49,16 +49,19 @@ class Avps : public AvpSource {
   }
 };
 
-NormaliseCompiled compile_text(const std::string& text, const std::string& python = "") {
+NormaliseCompiled compile_text(const std::string& text, const std::string& python = "",
+                               const std::string& ported = "") {
   const std::vector<TariffText> rules = {{"a.normalise", text}};
-  const std::vector<TariffText> scripts = {{"folder/rules.py", python}};
+  const std::vector<TariffText> others = {{"folder/rules.py", python},
+                                          {"folder/ported.csv", ported}};
   static const Names names;
-  return compile_normalise({rules, scripts, names});
+  return compile_normalise({rules, others, names});
 }
 
-std::string mistakes_of(const std::string& text) {
+std::string mistakes_of(const std::string& text, const std::string& ported = "") {
   std::string told;
-  for (const Diagnostic& one : compile_text(text).diagnostics) told += to_text(one) + "\n";
+  for (const Diagnostic& one : compile_text(text, "", ported).diagnostics)
+    told += to_text(one) + "\n";
   return told;
 }
 
@@ -69,8 +72,9 @@ struct Free {
 // Rules in force, as a tile has them.
 class Rules {
  public:
-  explicit Rules(const std::string& text, const std::string& python = "") {
-    const NormaliseCompiled compiled = compile_text(text, python);
+  explicit Rules(const std::string& text, const std::string& python = "",
+                 const std::string& ported = "") {
+    const NormaliseCompiled compiled = compile_text(text, python, ported);
     for (const Diagnostic& one : compiled.diagnostics) ADD_FAILURE() << to_text(one);
     if (!compiled.is_good()) return;
     const std::size_t bytes = compiled.image.size();
@@ -146,6 +150,63 @@ TEST(Normalise, NumbersBecomeInternational) {
     rules.run(avps);
     EXPECT_EQ(rules.event.called.view(), expected) << raw;
   }
+}
+
+constexpr const char* porting = R"(
+numbers {
+  country "46"; national "0"
+  ported "4670123" to "469970123"
+  ported from "ported.csv"
+  called from avp "Info/Called"
+}
+service voice {
+  rule "known" { when called prefix "46701111"; set zone known }
+  rule "any" { set location home }
+}
+)";
+
+TEST(Normalise, SingleNumbersThatWerePortedAreRoutedOrInAZone) {
+  std::string table = "# number, operator\r\n4670123,4677\n46701230000,telia\n46701111,telia\n";
+  for (u64 number = 46'730'000'000; number < 46'730'050'000; ++number) {
+    table += fmt::format("{},{}\n", number, number % 2 == 0 ? "4699" : "tele2");
+  }
+  Rules rules(porting, "", table);
+  const std::tuple<const char*, const char*, u64> cases[] = {
+      {"070123", "46774670123", 0},                      // itself, not the block
+      {"0701234", "4699701234", 0},                      // the block
+      {"0701230000", "46701230000", text_key("telia")},  // out of the block
+      {"0730012344", "469946730012344", 0},
+      {"+46730012345", "46730012345", text_key("tele2")},
+      {"+46730050000", "46730050000", 0},          // one behind the last
+      {"0701111", "46701111", text_key("known")},  // a rule goes before the table
+      {"46730012345999999999", "46730012345999999999", 0},
+  };
+  for (const auto& [raw, digits, zone] : cases) {
+    Avps avps;
+    avps.values[832] = raw;
+    EXPECT_EQ(rules.run(avps), NormaliseOutcome::ok) << raw;
+    EXPECT_EQ(rules.event.called.view(), digits) << raw;
+    EXPECT_EQ(rules.event.zone, zone) << raw;
+  }
+}
+
+TEST(Normalise, MistakesInATableOfPortedNumbersAreToldWithTheirLines) {
+  const auto told = [](const std::string& table) { return mistakes_of(porting, table); };
+  EXPECT_NE(told("46701,4699\n4670x,4699\n").find("folder/ported.csv:2:1: found \"4670x\""),
+            std::string::npos);
+  EXPECT_NE(told("4670\n").find("ported.csv:1:6: found \"\", expected the digits"),
+            std::string::npos);
+  EXPECT_NE(told("4670,46x\n").find("ported.csv:1:6: found \"46x\""), std::string::npos);
+  EXPECT_NE(told("1234567890123456,46\n").find("at most 15 digits"), std::string::npos);
+  EXPECT_NE(told("4670,telia\n\n4670,4699\n").find("ported.csv:3:1: the number 4670 stands twice"),
+            std::string::npos);
+  std::string operators;
+  for (u32 i = 0; i <= ported_operators_max; ++i) operators += fmt::format("46{:05},z{}\n", i, i);
+  EXPECT_NE(told(operators).find("ported.csv:4096:9: found more than 4095 operators"),
+            std::string::npos);
+  EXPECT_NE(mistakes_of("numbers { ported from \"none.csv\" }\n")
+                .find("a.normalise:1:23: there is no file \"none.csv\""),
+            std::string::npos);
 }
 
 TEST(Normalise, EachAttributeIsOfTheFirstRuleThatSetsIt) {

@@ -135,6 +135,8 @@ std::vector<u8> NormaliseLowerer::write() {
   header.conditions = append(octets, conditions_);
   header.settings = append(octets, settings_);
   header.translations = append(octets, translations_);
+  header.operators = append(octets, operators_);
+  header.ported = append(octets, ported_, 64);
   header.programs = append(octets, programs_, 16);
   header.texts = append(octets, texts_);
   header.database = append(octets, database_, database_unit);

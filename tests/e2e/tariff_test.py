@@ -20,7 +20,7 @@ plan prepaid {{
   service data {{
     default group 10
     rule group 10 {{ price {block}EUR per 100KiB }}
-    rule group 10 with gold {{ price 0.005EUR per 100KiB }}
+    rule group 10 with gold {{ price {gold}EUR per 100KiB }}
   }}
   service sms {{ rule default {{ price 0.10EUR }} }}
 }}
@@ -31,7 +31,8 @@ product gold {{ plans prepaid; fee 5.00EUR per month on last; allowance 1.00EUR 
 def write_tariff(work, name, block):
     folder = work / name
     folder.mkdir()
-    (folder / 'prices.tariff').write_text(TARIFF.format(block=block))
+    gold = {'0.01': '0.005', '0.02': '0.01'}[block]
+    (folder / 'prices.tariff').write_text(TARIFF.format(block=block, gold=gold))
     return folder
 
 
@@ -92,14 +93,18 @@ def block_price(appliance):
 
 
 def check_replay(appliance, work, dear):
-    """3 blocks of 0.02 in place of 3 of 0.005 (records do not say who had a product), 0.10 as
-    before."""
-    wait_for('two records', lambda: len(appliance.cdr_lines()) >= 2)
+    """With gold, 3 blocks of 0.01 in place of 3 of 0.005, and 0.10 as before. The fee is a record
+    beside them."""
+    wait_for('three records', lambda: len(appliance.cdr_lines()) >= 3)
+    fees = [line for line in appliance.cdr_lines() if line['type'] == 'fee']
+    expect('the record of the fee', [(one['product'], one['services'][0]['cost']) for one in fees],
+           [('gold', '5.00')])
     records = work / 'records.jsonl'
     records.write_text(''.join(json.dumps(line) + '\n' for line in appliance.cdr_lines()))
     report = appliance.control('tariff', 'replay', records, '--tariff', dear)
     expect('services without a price', (report['services'], report['unpriced']), (2, {}))
-    expect('what they would have cost', report['totals'][0]['after'], '0.16')
+    expect('what they would have cost', report['totals'][0]['after'], '0.13')
+    expect('fees that are no use', report['fees'], 1)
     expect('what they did cost', report['totals'][0]['before'], '0.115')
 
 

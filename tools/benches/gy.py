@@ -38,11 +38,11 @@ def bench(chosen):
     about = machine()
     say(f'gy: {machine_text(about)}')
     fresh_folder(FOLDER)
-    appliance = Appliance(configuration(FOLDER, 'bench'), FOLDER, 'bench')
+    appliance = Appliance(configuration(FOLDER, 'bench', chosen.tariff), FOLDER, 'bench')
     limit_config = configuration(FOLDER / 'limit', 'bench-limit')
     appliance.start()
     say(f'importing {chosen.subscribers} subscribers')
-    appliance.import_subscribers(chosen.subscribers, 'prepaid', '1000.00EUR')
+    appliance.import_subscribers(chosen.subscribers, chosen.plan, '1000.00EUR')
     core = Core(appliance)
     try:
         rounds = [one_round(chosen, number, appliance, core, limit_config)
@@ -63,12 +63,13 @@ def bench(chosen):
     return result
 
 
-def configuration(folder, name):
+def configuration(folder, name, tariff=None):
     """config/demo.toml with other places and more sessions. An appliance that has run for a while
     uses its journal's segments again; here as many are made before as the rounds fill, so that
-    none is filled with zeros beside them."""
+    none is filled with zeros beside them. Accounts of another tariff than the demo's may have two
+    buckets more than one: an allowance and a counter."""
     text = (ROOT / 'config' / 'demo.toml').read_text()
-    tariffs = os.path.relpath(ROOT / 'config' / 'tariffs', folder)
+    tariffs = os.path.relpath(tariff or ROOT / 'config' / 'tariffs', folder)
     folder.mkdir(parents=True, exist_ok=True)
     for old, new in (('name = "demo"', f'name = "{name}"'), ('"../run/demo/', '"./'),
                      ('["tariffs"]', f'["{tariffs}"]'),
@@ -77,6 +78,9 @@ def configuration(folder, name):
             fail(f'config/demo.toml has no {old}')
         text = text.replace(old, new)
     text = re.sub(r'sessions_max = \d+', 'sessions_max = 500000', text)
+    if tariff:
+        text = re.sub(r'(?m)^(accounts_max = (\d+).*)$',
+                      lambda found: f'{found[1]}\nbuckets_max = {3 * int(found[2])}', text)
     path = folder / 'bench.toml'
     path.write_text(text)
     return path

@@ -9,38 +9,17 @@
 
 #include <thread>
 
-#include "control/fake_appliance.hh"
-#include "tools/tollctl/client.hh"
-#include "tools/tollctl/command_line.hh"
+#include "tools/tollctl/control_fixture.hh"
 
 namespace tollgate::tollctl {
 namespace {
 
-using control::FakeAppliance;
-using control::Refused;
-using control::RunningControl;
 using ledger::CommandKind;
 
-class BalanceTest : public testing::Test {
+class BalanceTest : public ControlTest {
  protected:
-  BalanceTest() { start(); }
+  BalanceTest() { start_impatient(); }
 
-  Json call(const std::vector<std::string>& words) {
-    const Parsed parsed = parse_command_line(words);
-    EXPECT_TRUE(parsed.is_good) << parsed.output;
-    Client client(appliance_.options().socket_path);
-    return client.call(parsed.line.verb, parsed.line.args);
-  }
-  std::string outcome_of(const std::vector<std::string>& words) {
-    try {
-      call(words);
-    } catch (const Refused& refused) {
-      return refused.outcome;
-    } catch (const std::exception&) {
-      return "cut off";  // control was ended meanwhile
-    }
-    return "ok";
-  }
   void add(const std::string& name, const std::string& number) {
     call({"account", "add", name, "--identity", "msisdn:" + number, "--plan", "prepaid",
           "--balance", "10.00EUR"});
@@ -57,25 +36,12 @@ class BalanceTest : public testing::Test {
     return text;
   }
   bool comes_to(const std::string& name, const std::string& wanted) {
-    for (int i = 0; i < 3000; ++i) {
-      if (balance(name) == wanted) return true;
-      ::usleep(10'000);
-    }
-    return false;
+    return comes([&] { return balance(name) == wanted; });
   }
   std::string put_in() {
     const Json units = call({"audit"})["units"];
     return units.empty() ? "" : units[0]["put_in"].get<std::string>();
   }
-  // One that dies without waiting for anybody.
-  void start() {
-    control::ControlOptions options = appliance_.options();
-    options.last_answers_wait = Duration::milliseconds(20);
-    control_ = std::make_unique<RunningControl>(options);
-  }
-
-  FakeAppliance appliance_;
-  std::unique_ptr<RunningControl> control_;
 };
 
 TEST_F(BalanceTest, ARepeatedKeyGetsTheFirstOutcome) {
@@ -99,7 +65,7 @@ TEST_F(BalanceTest, ARepeatedKeyGetsTheFirstOutcome) {
     EXPECT_EQ(outcome_of(refused), "credit_limit_reached");
     EXPECT_EQ(appliance_.taken_count, taken);
     control_.reset();
-    start();
+    start_impatient();
   }
   EXPECT_EQ(balance("anna"), "15.00");
   EXPECT_EQ(outcome_of({"topup", "anna", "6.00EUR", "--key", "k1"}), "bad_request");
@@ -140,7 +106,7 @@ TEST_P(InterruptedTransfer, IsNeverHalfDone) {
   ::usleep(100'000);
   control_.reset();
   client.join();
-  start();
+  start_impatient();
   EXPECT_EQ(put_in(), "20.00");
   appliance_.stops_before = CommandKind::none;
   const std::string rest = is_refused ? "10.00" : "8.00";

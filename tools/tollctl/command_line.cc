@@ -180,6 +180,16 @@ void add_tariff(Builder& build, CommandLine& line) {
   CLI::App* price = build.verb(noun, "price", "tariff.price", "what an event costs, and why");
   price->add_option("--event", line.path, "a JSON file")->required();
   price->add_option("--tariff", line.tariff, "price with this FILE or FOLDER; needs no appliance");
+  CLI::App* route = build.verb(noun, "route", "tariff.route",
+                               "which supplier carries a call for the least; needs no appliance");
+  route->add_option("--suppliers", line.route.suppliers, "tariffs: FILE or FOLDER,...")
+      ->required()
+      ->delimiter(',');
+  route->add_option("--from", line.route.from, "who calls, international digits");
+  route->add_option("--to", line.route.to, "who is called")->required();
+  route->add_option("--at", line.route.at, "when: 2026-12-24T18:00:00+01:00; now if not said");
+  route->add_option("--for", line.route.quantity, "how much: 60s if not said");
+  route->add_option("--service", line.route.service, "voice if not said; sms, data, a context");
   CLI::App* replay = build.verb(noun, "replay", "tariff.replay",
                                 "what past records would cost under another tariff; needs no "
                                 "appliance");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/json.hh"
+#include "tools/tollctl/route.hh"
 
 namespace tollgate::tollctl {
 
@@ -23,6 +24,7 @@ struct CommandLine {
   // Only for some verbs.
   std::string path;    // a file or folder
   std::string tariff;  // price with this one instead of the appliance's
+  RouteQuestion route;
   bool watches = false;
   u64 count = 10;
 };

@@ -9,17 +9,12 @@
 
 #include <fstream>
 
-#include "control/fake_appliance.hh"
-#include "tools/tollctl/client.hh"
-#include "tools/tollctl/command_line.hh"
+#include "tools/tollctl/control_fixture.hh"
 #include "tools/tollctl/print.hh"
 
 namespace tollgate::tollctl {
 namespace {
 
-using control::FakeAppliance;
-using control::Refused;
-using control::RunningControl;
 using ledger::CommandKind;
 
 constexpr std::string_view tariff = R"(
@@ -34,31 +29,15 @@ product second { plans prepaid; fee 0.01EUR; lasts 1s; renews }
 product ticket { plans prepaid; fee 0.50EUR; retry 1s; lasts 1s; renews }
 )";
 
-class ProductTest : public testing::Test {
+class ProductTest : public ControlTest {
  protected:
-  ProductTest() : appliance_(1000) {
+  ProductTest() : ControlTest(1000) {
     std::ofstream(appliance_.folder() + "/test.tariff") << tariff;
-    start();
+    start_impatient();
     call({"account", "add", "anna", "--identity", "msisdn:4670", "--plan", "prepaid", "--balance",
           "10.00EUR"});
   }
 
-  Json call(const std::vector<std::string>& words) {
-    const Parsed parsed = parse_command_line(words);
-    EXPECT_TRUE(parsed.is_good) << parsed.output;
-    Client client(appliance_.options().socket_path);
-    return client.call(parsed.line.verb, parsed.line.args);
-  }
-  std::string outcome_of(const std::vector<std::string>& words) {
-    try {
-      call(words);
-    } catch (const Refused& refused) {
-      return refused.outcome;
-    } catch (const std::exception&) {
-      return "cut off";  // control was ended meanwhile
-    }
-    return "ok";
-  }
   std::string product(const std::string& verb, const std::string& name,
                       const std::vector<std::string>& more = {}) {
     std::vector<std::string> words{"product", verb, who_, name};
@@ -76,24 +55,7 @@ class ProductTest : public testing::Test {
     }
     return last;
   }
-  template <class Condition>
-  bool comes(Condition condition) {
-    for (int i = 0; i < 3000; ++i) {
-      if (condition()) return true;
-      ::usleep(10'000);
-    }
-    return false;
-  }
-  // One that dies without waiting for anybody.
-  void start() {
-    control::ControlOptions options = appliance_.options();
-    options.last_answers_wait = Duration::milliseconds(20);
-    control_ = std::make_unique<RunningControl>(options);
-  }
-
   std::string who_ = "anna";
-  FakeAppliance appliance_;
-  std::unique_ptr<RunningControl> control_;
 };
 
 TEST_F(ProductTest, WhoMayBuyWhat) {
@@ -163,7 +125,7 @@ TEST_F(ProductTest, AFeeIsTakenOnceWhateverDies) {
     control_.reset();
     appliance_.is_mute = false;
     appliance_.stops_before = CommandKind::none;
-    start();
+    start_impatient();
     EXPECT_TRUE(comes([&] { return appliance_.taken_count > taken + 1; }));
   }
   EXPECT_TRUE(comes([&] { return product("end", "second") == "ok"; }));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 
@@ -50,6 +51,11 @@ class Replay {
       return;
     }
     ++records_;
+    const std::string type = record->value("type", std::string());
+    if (type == "fee" || type == "refund") {  // no use that a tariff prices
+      ++fees_;
+      return;
+    }
     for (const Json& service : record->at("services")) {
       const std::string why = add_service(*record, service);
       if (!why.empty()) ++unpriced_[why];
@@ -76,12 +82,43 @@ class Replay {
       one["services"] = row->second.services;
       accounts.push_back(std::move(one));
     }
-    return Json{{"records", records_},         {"services", services_},
-                {"unpriced", unpriced_},       {"bad_lines", bad_lines_},
-                {"totals", std::move(totals)}, {"accounts", std::move(accounts)}};
+    return Json{{"records", records_},
+                {"services", services_},
+                {"unpriced", unpriced_},
+                {"bad_lines", bad_lines_},
+                {"fees", fees_},
+                {"totals", std::move(totals)},
+                {"accounts", std::move(accounts)}};
   }
 
  private:
+  // Products and numbers by which the price was found.
+  static void read_circumstances(const Json& record, rating::PriceEvent& event) {
+    const auto products = record.find("products");
+    if (products != record.end() && products->is_array()) {
+      for (const Json& name : *products) {
+        if (name.is_string()) event.products.push_back(name.get<std::string>());
+      }
+    }
+    const auto numbers = record.find("numbers");
+    if (numbers == record.end() || !numbers->is_object()) return;
+    const auto text = [&](const char* name) { return numbers->value(name, std::string()); };
+    constexpr std::array names = {"calling", "called", "network"};
+    for (std::size_t role = 0; role < names.size(); ++role) {
+      const std::string digits = text(names[role]);
+      if (!digits.empty()) event.numbers[role] = rating::number_key(digits);
+    }
+    event.zone = text("zone");
+    for (u8 way = 0; way < 16; ++way) {
+      if (to_text(rating::direction_of(way)) == text("direction")) {
+        event.direction = rating::direction_of(way);
+      }
+      if (to_text(rating::location_of(way)) == text("location")) {
+        event.location = rating::location_of(way);
+      }
+    }
+  }
+
   // Returns why it could not be priced, or nothing.
   std::string add_service(const Json& record, const Json& service) {
     ++services_;
@@ -95,6 +132,7 @@ class Replay {
     };
     number("rating_group", event.rating_group);
     number("service_identifier", event.service_identifier);
+    read_circumstances(record, event);
     rating::UnitAmount use;
     const std::string used = service.value("used", "") + service.value("unit", "");
     if (!parse_amount(used, use.amount, use.unit).empty()) return "the quantity cannot be read";
@@ -128,6 +166,7 @@ class Replay {
   u64 records_ = 0;
   u64 services_ = 0;
   u64 bad_lines_ = 0;
+  u64 fees_ = 0;  // of products, and refunds: left as they are
   std::map<std::string, u64> unpriced_;
   std::map<Unit, Sum> totals_;
   std::map<std::pair<std::string, Unit>, Sum> accounts_;

@@ -67,6 +67,37 @@ TEST_F(ReplayTest, TellsWhoWouldPayWhat) {
   EXPECT_NE(replay_text(report).find("anna"), std::string::npos);
 }
 
+// A record says which products counted, who was called and where: the price depends on it.
+TEST_F(ReplayTest, ProductsAndNumbersCount) {
+  constexpr const char* zoned = R"(
+zones world { zone nordic 47 }
+product gold { plans prepaid; fee 2.00EUR }
+plan prepaid {
+  currency EUR
+  service voice {
+    destination world
+    rule default { price 1.00EUR per 1min }
+    rule default to nordic { price 0.30EUR per 1min }
+    rule default with gold priority 1 { price 0.10EUR per 1min }
+  }
+}
+)";
+  std::string lines;
+  for (const char* more :
+       {"", R"(,"numbers":{"called":"4790000000"})", R"(,"products":["gold"])"}) {
+    lines += std::string(R"({"account":"a","plan":"prepaid","service_context":"32260@3gpp.org",)") +
+             R"("services":[{"unit":"seconds","used":"60","cost":"1.00","currency":"EUR"}])" +
+             more + "}\n";
+  }
+  lines += R"({"account":"a","type":"fee","services":[{"unit":"events","used":"1","cost":"2.00"}]})"
+           "\n";
+  const Json report = replay_records(write("a.jsonl", lines), write("a.tariff", zoned));
+  EXPECT_EQ(report["fees"], 1);
+  EXPECT_EQ(report["unpriced"].size(), 0u) << report.dump();
+  EXPECT_EQ(report["totals"][0]["before"], "3.00");
+  EXPECT_EQ(report["totals"][0]["after"], "1.40");
+}
+
 TEST_F(ReplayTest, MistakesAreRefused) {
   EXPECT_ANY_THROW(replay_records(write("a.jsonl", records), write("a.tariff", "plan")));
   EXPECT_ANY_THROW(replay_records((folder_ / "none").string(), write("a.tariff", tariff)));

@@ -11,10 +11,8 @@
 #include <thread>
 
 #include "base/counters.hh"
-#include "control/fake_appliance.hh"
 #include "control/store.hh"
-#include "tools/tollctl/client.hh"
-#include "tools/tollctl/command_line.hh"
+#include "tools/tollctl/control_fixture.hh"
 #include "tools/tollctl/offline.hh"
 #include "tools/tollctl/settings.hh"
 #include "tools/tollctl/verbs.hh"
@@ -22,9 +20,7 @@
 namespace tollgate::tollctl {
 namespace {
 
-using control::FakeAppliance;
 using control::Refused;
-using control::RunningControl;
 
 Json args_of(const std::vector<std::string>& words, const std::string& verb) {
   const Parsed parsed = parse_command_line(words);
@@ -91,22 +87,8 @@ TEST(SettingsTest, PathsAreRelativeToTheFile) {
   std::filesystem::remove_all(folder);
 }
 
-class TollctlTest : public testing::Test {
+class TollctlTest : public ControlTest {
  protected:
-  Json call(const std::vector<std::string>& words) {
-    const Parsed parsed = parse_command_line(words);
-    EXPECT_TRUE(parsed.is_good) << parsed.output;
-    Client client(appliance_.options().socket_path);
-    return client.call(parsed.line.verb, parsed.line.args);
-  }
-  std::string outcome_of(const std::vector<std::string>& words) {
-    try {
-      call(words);
-    } catch (const Refused& refused) {
-      return refused.outcome;
-    }
-    return "ok";
-  }
   Json import(const std::string& csv) {
     const std::string path = appliance_.folder() + "/import.csv";
     std::ofstream(path) << csv;
@@ -120,14 +102,10 @@ class TollctlTest : public testing::Test {
   std::string balance() {
     return call({"account", "show", "anna"})["buckets"][0]["balance"].get<std::string>();
   }
-  void start() { control_ = std::make_unique<RunningControl>(appliance_.options()); }
   void restart() {
     control_.reset();
     start();
   }
-
-  FakeAppliance appliance_;
-  std::unique_ptr<RunningControl> control_;
 };
 
 TEST_F(TollctlTest, AnAccountFromFirstToLast) {

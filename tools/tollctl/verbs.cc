@@ -17,6 +17,7 @@
 #include "tools/tollctl/offline.hh"
 #include "tools/tollctl/print.hh"
 #include "tools/tollctl/replay.hh"
+#include "tools/tollctl/route.hh"
 #include "tools/tollctl/settings.hh"
 #include "tools/tollctl/trace.hh"
 
@@ -301,6 +302,11 @@ int dispatch(const CommandLine& line) {
   if (line.verb == "tariff.diff") return diff_tariff(line);
   if (line.verb == "tariff.format") return format_tariff_files(line);
   if (line.verb == "tariff.price") return price_event(line);
+  if (line.verb == "tariff.route") {
+    const Json routes = find_routes(line.route);
+    tell(line, routes, route_text(routes));
+    return 0;
+  }
   if (line.verb == "tariff.replay") {
     const Json report = replay_records(line.path, line.tariff);
     tell(line, report, replay_text(report));

@@ -10,18 +10,14 @@
 #include <fstream>
 #include <thread>
 
-#include "control/fake_appliance.hh"
 #include "control/voucher_code.hh"
 #include "control/voucher_misses.hh"
-#include "tools/tollctl/client.hh"
-#include "tools/tollctl/command_line.hh"
+#include "tools/tollctl/control_fixture.hh"
 
 namespace tollgate::tollctl {
 namespace {
 
-using control::FakeAppliance;
 using control::Refused;
-using control::RunningControl;
 
 TEST(VoucherCode, IsKnownHoweverItIsWritten) {
   const std::string hash = control::hash_of_code("ABCD12345678");
@@ -39,29 +35,20 @@ TEST(VoucherCode, IsKnownHoweverItIsWritten) {
   EXPECT_FALSE(control::is_code_hash("G" + hash.substr(1)));
 }
 
-class VoucherTest : public testing::Test {
+class VoucherTest : public ControlTest {
  protected:
   VoucherTest() {
-    start();
+    start_impatient();
     call({"account", "add", "anna", "--identity", "msisdn:4670", "--plan", "prepaid", "--balance",
           "10.00EUR"});
   }
 
-  Json call(const std::vector<std::string>& words) {
-    const Parsed parsed = parse_command_line(words);
-    EXPECT_TRUE(parsed.is_good) << parsed.output;
-    Client client(appliance_.options().socket_path);
-    return client.call(parsed.line.verb, parsed.line.args);
-  }
+  // "ok again": what was done before.
   std::string outcome_of(const std::vector<std::string>& words) {
-    try {
-      const Json told = call(words);
-      return told.value("repeated", false) ? "ok again" : "ok";
-    } catch (const Refused& refused) {
-      return refused.outcome;
-    } catch (const std::exception&) {
-      return "cut off";
-    }
+    bool is_repeated = false;
+    const std::string outcome = ControlTest::outcome_of(
+        words, [&](const Json& told) { is_repeated = told.value("repeated", false); });
+    return is_repeated ? outcome + " again" : outcome;
   }
   // The number of vouchers, or the mistakes.
   std::string import(const std::string& text, const std::string& batch = "spring") {
@@ -88,14 +75,6 @@ class VoucherTest : public testing::Test {
   std::string state(const std::string& code) {
     return call({"voucher", "show", code})["state"].get<std::string>();
   }
-  void start() {
-    control::ControlOptions options = appliance_.options();
-    options.last_answers_wait = Duration::milliseconds(20);
-    control_ = std::make_unique<RunningControl>(options);
-  }
-
-  FakeAppliance appliance_;
-  std::unique_ptr<RunningControl> control_;
 };
 
 TEST_F(VoucherTest, MistakesOfAFileHavePlacesAndImportNothing) {
@@ -147,7 +126,7 @@ TEST_F(VoucherTest, ARepeatedKeyGetsTheFirstOutcome) {
   EXPECT_EQ(outcome_of(first), "ok");
   EXPECT_EQ(outcome_of(first), "ok again");
   control_.reset();
-  start();
+  start_impatient();
   EXPECT_EQ(outcome_of(first), "ok again");
   EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0002", "anna", "--key", "k"}), "bad_request");
   EXPECT_EQ(state("AAAABBBB0002"), "free");
@@ -193,7 +172,7 @@ TEST_F(VoucherTest, IsNeverWorthItsAmountTwice) {
   }
   control_.reset();
   client.join();
-  start();
+  start_impatient();
   EXPECT_EQ(outcome_of({"voucher", "redeem", "AAAABBBB0001", "anna"}), "voucher_used");
   appliance_.stops_before = ledger::CommandKind::none;
   for (int i = 0; i < 3000 && balance() != "15.00"; ++i) ::usleep(10'000);
