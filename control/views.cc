@@ -141,6 +141,43 @@ Json list_cdr_files(const std::string& folder) {
   return Json{{"folder", folder}, {"files", std::move(files)}};
 }
 
+namespace {
+
+// What rules, products and counters make of an event: each may be left out.
+void read_circumstances(const Json& json, const Arguments& arguments, rating::PriceEvent& event) {
+  const auto wrong = [](const char* name, const char* expected) -> Refused {
+    return Refused(refusal::bad_request, fmt::format("argument '{}': expected {}", name, expected));
+  };
+  event.zone = arguments.text_or("zone", "");
+  const std::string direction = arguments.text_or("direction", "");
+  const std::string location = arguments.text_or("location", "");
+  bool has_direction = direction.empty();
+  bool has_location = location.empty();
+  for (u8 way = 0; way < 16; ++way) {
+    if (to_text(rating::direction_of(way)) == direction) {
+      event.direction = rating::direction_of(way);
+      has_direction = true;
+    }
+    if (to_text(rating::location_of(way)) == location) {
+      event.location = rating::location_of(way);
+      has_location = true;
+    }
+  }
+  if (!has_direction) throw wrong("direction", "originating, terminating or forwarded");
+  if (!has_location) throw wrong("location", "home or roaming");
+  event.products = arguments.texts("products");
+  for (const auto& [name, value] : json.value("counted", Json::object()).items()) {
+    Amount amount;
+    Unit unit = Unit::none;
+    if (!value.is_string() || !parse_amount(value.get<std::string>(), amount, unit).empty()) {
+      throw wrong("counted", "amounts by the names of counters, like {\"used\":\"900MB\"}");
+    }
+    event.counted.push_back({name, amount});
+  }
+}
+
+}  // namespace
+
 rating::PriceEvent read_price_event(const Json& json) {
   const Arguments arguments(json);
   rating::PriceEvent event;
@@ -157,6 +194,7 @@ rating::PriceEvent read_price_event(const Json& json) {
     throw Refused(refusal::bad_request,
                   "argument 'at': expected a moment, like 2026-12-24T18:00:00+01:00");
   }
+  read_circumstances(json, arguments, event);
   event.use = read_amounts(json, "use");
   event.have = read_amounts(json, "have");
   if (event.use.empty()) {

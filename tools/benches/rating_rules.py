@@ -3,6 +3,7 @@
 """The part of the bench rating that is about rules and Python functions.
 
   rules_10k_vs_10        time for an event with 10 000 normalising rules over that with 10
+  ns_normalise_1m_ported time for an event whose number is one of a million that were ported
   compiled_over_cpython  how many times as fast a compiled Python function is as in CPython: the
                          least and the geometric mean over config/python/prices.py
   python_mismatches      events on which the two differ, of 10 million made up for made-up functions
@@ -40,7 +41,8 @@ def normalise():
     ns = {row['name']: row['real_time'] for row in json.loads(done.stdout)['benchmarks']}
     few, many = ns['normalise/10'], ns['normalise/10000']
     return {'ns_normalise_10_rules': round(few, 1), 'ns_normalise_10k_rules': round(many, 1),
-            'rules_10k_vs_10': round(many / few, 2)}
+            'rules_10k_vs_10': round(many / few, 2),
+            'ns_normalise_1m_ported': round(ns['normalise_ported/1000000'], 1)}
 
 
 def speed():
