@@ -166,7 +166,8 @@ void read_circumstances(const Json& json, const Arguments& arguments, rating::Pr
   if (!has_direction) throw wrong("direction", "originating, terminating or forwarded");
   if (!has_location) throw wrong("location", "home or roaming");
   event.products = arguments.texts("products");
-  for (const auto& [name, value] : json.value("counted", Json::object()).items()) {
+  const Json counted = json.value("counted", Json::object());
+  for (const auto& [name, value] : counted.items()) {
     Amount amount;
     Unit unit = Unit::none;
     if (!value.is_string() || !parse_amount(value.get<std::string>(), amount, unit).empty()) {
