@@ -16,7 +16,7 @@ std::vector<LinkConsumer> consumers_of(const std::vector<LinkMemory*>& links) {
 
 JournalTile::JournalTile(const JournalTileOptions& options, ledger::JournalMemory& memory,
                          ledger::JournalStorage& storage, ledger::JournalCounters& counters)
-    : writer_(memory, storage, consumers_of(options.charge_links), counters),
+    : writer_(memory, storage, consumers_of(options.charge_links), counters, options.write_sizes),
       control_(options.control_link) {
   for (LinkMemory* link : options.net_links) nets_.emplace_back(link);
 }

@@ -34,6 +34,7 @@ struct JournalTileOptions {
   std::vector<LinkMemory*> charge_links;
   std::vector<LinkMemory*> net_links;  // by number of net tile
   LinkMemory* control_link = nullptr;
+  ledger::WriteSizes write_sizes;
 };
 
 class JournalTile {

@@ -9,9 +9,6 @@
 namespace tollgate::ledger {
 namespace {
 
-// When to start another write beside those in flight: see the header.
-constexpr u32 second_write_bytes = 96 * 1024;
-constexpr u32 further_write_bytes = 192 * 1024;
 constexpr u64 payload_bytes_max = group_bytes_max - sizeof(GroupHeader);
 
 // What a writer that is killed has done by then is what stands before this line.
@@ -49,8 +46,13 @@ bool read_position(const JournalMemory& memory, JournalPosition& position) {
 }
 
 JournalWriter::JournalWriter(JournalMemory& memory, JournalStorage& storage,
-                             std::vector<LinkConsumer> charge_links, JournalCounters& counters)
-    : memory_(memory), storage_(storage), links_(std::move(charge_links)), counters_(counters) {
+                             std::vector<LinkConsumer> charge_links, JournalCounters& counters,
+                             const WriteSizes& sizes)
+    : memory_(memory),
+      storage_(storage),
+      links_(std::move(charge_links)),
+      counters_(counters),
+      sizes_(sizes) {
   resume();
 }
 
@@ -233,8 +235,8 @@ u32 JournalWriter::fill() {
 bool JournalWriter::should_submit(const GroupSlot& filling) const {
   if (filling.effect_count == 0) return true;
   if (in_flight_ == 0) return true;
-  if (in_flight_ == 1) return filling.payload_bytes >= second_write_bytes;
-  return in_flight_ < in_flight_max && filling.payload_bytes >= further_write_bytes;
+  if (in_flight_ == 1) return filling.payload_bytes >= sizes_.second_bytes;
+  return in_flight_ < in_flight_max && filling.payload_bytes >= sizes_.further_bytes;
 }
 
 // Finds the group its place in the stream. False if the next segment is not there.

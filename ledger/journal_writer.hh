@@ -5,7 +5,7 @@
 //
 // Entries come from the charge tiles over links and are packed into groups: the next group is
 // whatever queued while the last ones were being written. One write is in flight at once, a second
-// from 96 KB on, up to four from 192 KB on: a small group at once when there is little to do, large
+// from 96 KB on, up to four from 192 KB on (WriteSizes): a small group at once when there is little to do, large
 // ones when there is much: a write costs some 30 us. Answers leave for the durable prefix only.
 //
 // All state lies in shared memory, the groups as well: a writer that was killed continues where it
@@ -97,10 +97,17 @@ struct JournalCounters {
   u64 commit_ticks;  // sum over groups_written
 };
 
+// How large a group has to be for its write to begin beside one, and beside several.
+struct WriteSizes {
+  u32 second_bytes = 96 * 1024;
+  u32 further_bytes = 192 * 1024;
+};
+
 class JournalWriter {
  public:
   JournalWriter(JournalMemory& memory, JournalStorage& storage,
-                std::vector<LinkConsumer> charge_links, JournalCounters& counters);
+                std::vector<LinkConsumer> charge_links, JournalCounters& counters,
+                const WriteSizes& sizes = {});
 
   // One turn: finished writes, answers out, entries in, writes started. `release` is called with
   // each answer that is due, in order; it returns false if its taker has no room now.
@@ -154,6 +161,7 @@ class JournalWriter {
   JournalStorage& storage_;
   std::vector<LinkConsumer> links_;
   JournalCounters& counters_;
+  WriteSizes sizes_;
   u32 in_flight_ = 0;
   u32 next_link_ = 0;
   bool next_is_open_ = false;

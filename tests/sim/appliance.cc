@@ -136,6 +136,8 @@ void Appliance::start_journal() {
   }
   for (u32 i = 0; i < shape_.net_count; ++i) options.net_links.push_back(link(journal_net(i)));
   options.control_link = link(journal_control());
+  options.write_sizes = {.second_bytes = 512,
+                         .further_bytes = 1024};  // so that several are on their way
   storage_ = std::make_unique<SimStorage>(disk_);
   journal_tile_ =
       std::make_unique<app::JournalTile>(options, journal(), *storage_, journal_counters_);

@@ -240,7 +240,17 @@ void Judge::check_durable(const Operation& operation) const {
   }
 }
 
+// Readers of the files trust that all groups up to there are on disk.
+void Judge::check_durable_sequence() const {
+  const u64 told = appliance_.journal().durable_sequence.load();
+  if (told > disk_.durable_sequence()) {
+    fail("group {} is told to be on disk, where group {} is the last", told,
+         disk_.durable_sequence());
+  }
+}
+
 void Judge::read_net_answers() {
+  check_durable_sequence();
   for (u32 net = 0; net < appliance_.shape().net_count; ++net) {
     for (const Bytes frame : appliance_.tap_net_answers(net)) {
       u64 tag = 0;

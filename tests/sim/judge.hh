@@ -90,6 +90,7 @@ class Judge {
   void check_note(const Note& note, bool has_ended, i64 cost);
   Operation& find_released(u64 tag, Bytes answer);
   void check_durable(const Operation& operation) const;
+  void check_durable_sequence() const;
   void redo(const Operation& operation);
   void note_remembered();
   bool knows_session(const std::string& id) const;

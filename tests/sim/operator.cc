@@ -73,7 +73,7 @@ void Operator::act(Instant now) {
   Command command{.shard = static_cast<u8>(account.place.shard()),
                   .account_id = chosen->first,
                   .account = account.place};
-  const u32 what = random_.below(30);
+  const u32 what = random_.below(34);
   command.bucket_count = 1;
   command.buckets[0] = some_bucket(now);
   if (what < 6) {
@@ -158,7 +158,7 @@ void Operator::set_family(Command& command, u64 other, ledger::AccountRef place)
 void Operator::set_product(Command& command, Instant now) {
   constexpr std::array steps{CommandKind::product_suspend, CommandKind::product_resume,
                              CommandKind::product_end};
-  command.plan = 77 + random_.below(2);
+  command.plan = 77 + (random_.once_in(5) ? 1 : 0);
   command.kind = CommandKind::product_turn;
   command.bucket_count = 0;
   if (random_.once_in(3)) {
@@ -174,7 +174,7 @@ void Operator::set_product(Command& command, Instant now) {
       .product = command.plan,
       .unit = Unit::octets,
       .priority = 5,
-      .expires_s = static_cast<ledger::Second>(now.whole_seconds() + random_.between(1, 600))};
+      .expires_s = static_cast<ledger::Second>(now.whole_seconds() + random_.between(1, 120))};
   command.buckets[2] = {.amount = Amount{random_.between(0, 10) << 20},
                         .unit = Unit::octets,
                         .role = ledger::BucketRole::rollover};
