@@ -5,8 +5,9 @@
 //
 // Entries come from the charge tiles over links and are packed into groups: the next group is
 // whatever queued while the last ones were being written. One write is in flight at once, a second
-// from 96 KB on, up to four from 192 KB on (WriteSizes): a small group at once when there is little to do, large
-// ones when there is much: a write costs some 30 us. Answers leave for the durable prefix only.
+// from 96 KB on, up to four from 192 KB on (WriteSizes): a small group at once when there is little
+// to do, large ones when there is much: a write costs some 30 us. Answers leave for the durable
+// prefix only.
 //
 // All state lies in shared memory, the groups as well: a writer that was killed continues where it
 // stood, and writes again, to the same place, what it does not know to be durable. Entries that it
