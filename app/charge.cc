@@ -3,11 +3,10 @@
 
 #include "app/charge.hh"
 
-#include <algorithm>
-#include <cstring>
-
+#include "app/extension_room.hh"
 #include "app/quota_pool.hh"
 #include "app/request_numbers.hh"
+#include "app/request_window.hh"
 #include "app/tariff_change.hh"
 #include "base/check.hh"
 
@@ -19,59 +18,6 @@ using ledger::Outcome;
 using ledger::Pool;
 using ledger::Session;
 using ledger::SessionState;
-
-constexpr u32 head_first_word = 2;
-constexpr u32 head_word_count = 4;
-static_assert(offsetof(Session, account) == head_first_word * 8, "the words of touch_head");
-static_assert(offsetof(Session, started_ns) == (head_first_word + head_word_count) * 8,
-              "the words of touch_head");
-constexpr u32 window_bits = 64;
-
-// False for what cannot have been answered before: an UPDATE beyond the highest number, a
-// TERMINATION of an open session. Then the answers need not be fetched.
-bool may_be_repeated(const Session& session, const ChargeRequest& request) {
-  if (request.kind == RequestKind::update) {
-    return session.update_seen != 0 && request.number <= session.update_last;
-  }
-  return request.kind != RequestKind::termination || session.state != SessionState::open;
-}
-
-const Answer* find_answer(const Session& session, const ChargeRequest& request) {
-  if (!may_be_repeated(session, request)) return nullptr;
-  for (const Answer& answer : session.answers) {
-    if (answer.type == static_cast<u8>(request.kind) && answer.number == request.number) {
-      return &answer;
-    }
-  }
-  return nullptr;
-}
-
-bool was_seen(const Session& session, u32 number) {
-  if (session.update_seen == 0 || number > session.update_last) return false;
-  const u32 age = session.update_last - number;
-  return age >= window_bits || ((session.update_seen >> age) & 1) != 0;
-}
-
-void mark_seen(Session& session, u32 number) {
-  if (session.update_seen == 0 || number > session.update_last) {
-    const u32 step = session.update_seen == 0 ? 0 : number - session.update_last;
-    session.update_seen = step >= window_bits ? 1 : (session.update_seen << step) | 1;
-    session.update_last = number;
-    return;
-  }
-  session.update_seen |= u64{1} << (session.update_last - number);
-}
-
-// How many extensions a session takes for so many services: one a quota but for the first.
-constexpr u32 quota_extensions(u32 service_count) {
-  return service_count == 0 ? 0 : service_count - 1;
-}
-
-// And an answer with so many services: one for each three but for the first.
-constexpr u32 services_per_extension = 3;
-constexpr u32 answer_extensions(u32 service_count) {
-  return (quota_extensions(service_count) + services_per_extension - 1) / services_per_extension;
-}
 
 void copy_key(const ChargeService& service, ledger::ServiceAnswer& answer) {
   answer = {};
@@ -140,32 +86,6 @@ u32 Charger::account_of(const ledger::Shard& shard, const ChargeRequest& head) {
   return 0;
 }
 
-// ok: the stored answer is in frame_. session_unknown: this is not a repetition.
-Outcome Charger::find_repeated(const ledger::Shard& shard, u32 session_index,
-                               const ChargeRequest& request) {
-  if (session_index == 0) return Outcome::session_unknown;
-  const Session& session = shard.session(session_index);
-  if (const Answer* stored = find_answer(session, request)) {
-    load_answer(shard, *stored);
-    frame_.answer.flags |= ledger::answer_flag::is_repeated;
-    ++counters_.repeated;
-    return Outcome::ok;
-  }
-  switch (request.kind) {
-    case RequestKind::initial:
-    case RequestKind::event:
-      return Outcome::session_forgotten;
-    case RequestKind::update:
-      if (was_seen(session, request.number)) return Outcome::session_forgotten;
-      break;
-    case RequestKind::termination:
-    case RequestKind::none:
-    case RequestKind::session_answer:
-      break;
-  }
-  return session.state == SessionState::open ? Outcome::session_unknown : Outcome::session_closed;
-}
-
 void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
                      ChargeRequestView request, bool may_move) {
   const ChargeRequest& head = request.head();
@@ -206,14 +126,6 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
   count_told(frame_.answer.outcome);
   for (u32 i = 0; i < frame_.answer.service_count; ++i) count_told(frame_.service(i).outcome);
   op.finish(ledger::EntryKind::request, head.tag);
-}
-
-void Charger::count_told(Outcome outcome) {
-  if (outcome == Outcome::ok) [[likely]]
-    return;
-  for (std::size_t row = 1; row < ledger::outcome_table.size(); ++row) {
-    if (ledger::outcome_table[row].outcome == outcome) ++counters_.told[row - 1];
-  }
 }
 
 Outcome Charger::carry_out(const ChargeContext& context, ChargeRequestView request,
@@ -309,13 +221,6 @@ bool Charger::has_extensions(const ChargeContext& context, ChargeRequestView req
   return false;
 }
 
-void Charger::touch_head(const ChargeContext& context, u32 session_index) {
-  context.op.change(context.shard.session(session_index), {.pool = Pool::session,
-                                                           .index = session_index,
-                                                           .at_word = head_first_word,
-                                                           .word_count = head_word_count});
-}
-
 // All reports are booked before anything is granted: so two parts that speak of one rating group
 // (a report beside a wish, or the two of a dual quota) neither release nor starve each other.
 void Charger::serve(const ChargeContext& base, ChargeRequestView request, u32 session_index) {
@@ -382,22 +287,6 @@ void Charger::keep_numbers(ChargeRequestView request, u32 session_index, ChargeC
     if (work_[number].wants_grant) work_[number].found = find_rule(context, service);
     ++number;
   }
-}
-
-// A session lives twice the longest Validity-Time of what was answered last.
-void Charger::set_deadline(const ChargeContext& context, u32 session_index) {
-  u32 validity_s = 0;
-  for (u32 i = 0; i < frame_.answer.service_count; ++i) {
-    validity_s = std::max(validity_s, frame_.service(i).validity_s);
-  }
-  constexpr i64 patience_least_s = 30;  // beyond it, however short
-  const i64 alive_s = i64{validity_s} + std::max(i64{validity_s}, patience_least_s);
-  const Duration silence =
-      validity_s != 0 ? Duration::seconds(alive_s) : policy_.session_silence_max;
-  Session& session = context.shard.session(session_index);
-  const i64 deadline_before_ns = session.deadline_ns;
-  session.deadline_ns = (context.op.now() + silence).ns;
-  if (session.deadline_ns < deadline_before_ns) context.shard.hasten(session_index);
 }
 
 // An INITIAL that is refused as a whole, or told that it costs nothing: its client sends nothing
@@ -561,189 +450,6 @@ Money Charger::cost_so_far(const ChargeContext& context, u32 session_index) {
     if (add(sum, context.shard.extension(at).quota.cost, next)) sum = next;
   }
   return sum;
-}
-
-// The session gives all back and is from now on only a memory of its answers.
-void Charger::close(const ChargeContext& context, u32 session_index) {
-  Session& session = context.shard.session(session_index);
-  if (session.quota_count != 0) {
-    const QuotaPlace first{&session.quota, Pool::session, session_index};
-    if (session.quota.hold_count != 0) {
-      change_quota(context, first);
-      release_holds(context, session.quota);
-    }
-  }
-  for (u32 at = session.first_extension; at != 0;) {
-    ledger::Quota& quota = context.shard.extension(at).quota;
-    if (quota.hold_count != 0) {
-      change_quota(context, {&quota, Pool::extension, at});
-      release_holds(context, quota);
-    }
-    at = quota.next;
-  }
-  session.state = SessionState::closed;
-  session.deadline_ns = (context.op.now() + policy_.closed_linger).ns;
-  context.shard.queue_closed(session_index);
-  --context.account().open_sessions;
-}
-
-void Charger::note_charging_data(const ChargeContext& context, u32 session_index,
-                                 ledger::ClosingCause cause) {
-  const Session& session = context.shard.session(session_index);
-  u32 count = 0;
-  const auto add = [&](const ledger::Quota& quota) {
-    data_services_[count++] = {
-        .rating_group = quota.rating_group,
-        .service_identifier = quota.service_identifier,
-        .flags = quota.flags,
-        .kind = quota.kind,
-        .cost_unit = quota.cost_unit,
-        .used_seconds = quota.used_seconds,
-        .used = Quantity{quota.used_by_money.count + quota.used_by_allowance.count},
-        .cost = quota.cost,
-        .used_input_octets = quota.used_input_octets,
-        .used_output_octets = quota.used_output_octets,
-        .used_events = quota.used_events};
-  };
-  if (session.quota_count != 0) add(session.quota);
-  for (u32 at = session.first_extension; at != 0; at = context.shard.extension(at).quota.next) {
-    add(context.shard.extension(at).quota);
-  }
-  const bool is_event = session.type == static_cast<u8>(RequestKind::event);
-  note_.data = {.account_id = context.account().id,
-                .started_ns = session.started_ns,
-                .ended_ns = context.op.now().ns,
-                .service_context = session.service_context,
-                .origin_host = session.origin_host,
-                .plan = context.account().plan,
-                .cause = cause,
-                .is_event = static_cast<u8>(is_event ? 1 : 0),
-                .service_count = static_cast<u16>(count),
-                .session_id_bytes = session.session_id_bytes};
-  const u64 extra_bytes = add_extras(context, session.numbers);
-  context.op.add_note(
-      ledger::NoteKind::charging_data,
-      {reinterpret_cast<const u8*>(&note_), sizeof note_.data + extra_bytes},
-      {reinterpret_cast<const u8*>(data_services_.data()), count * sizeof(ledger::ChargingService)},
-      as_bytes(session.session_id_text()));
-}
-
-// What a record says of its account and session if there is something to say; octets.
-u64 Charger::add_extras(const ChargeContext& context, const ledger::SessionNumbers& numbers) {
-  u64 bytes = 0;
-  const auto add = [&](u16 extra, const auto& words) {
-    note_.data.extras |= extra;
-    std::memcpy(note_.extras.data() + bytes, &words, sizeof words);
-    bytes += sizeof words;
-  };
-  const auto& products = context.account().products;
-  if (products != ledger::Account{}.products) add(ledger::charging_extra::products, products);
-  if (!numbers.is_none()) add(ledger::charging_extra::numbers, numbers);
-  return bytes;
-}
-
-// Keeps the answer in the session, in the older of its two places, and points the entry to it.
-void Charger::store_answer(const ChargeContext& context, u32 session_index) {
-  Session& session = context.shard.session(session_index);
-  const u32 turn = session.answer_turn % ledger::answers_per_session;
-  session.answer_turn = static_cast<u8>((turn + 1) % ledger::answers_per_session);
-  Answer& stored = session.answers[turn];
-  for (u32 at = stored.next; at != 0;) {
-    const u32 next = context.shard.extension(at).services.next;
-    context.shard.give_extension(at);
-    at = next;
-  }
-  context.op.change(
-      session, {.pool = Pool::session,
-                .index = session_index,
-                .at_word = static_cast<u32>(offsetof(Session, answers) + turn * sizeof(Answer)) / 8,
-                .word_count = sizeof(Answer) / 8});
-  const u32 count = frame_.answer.service_count;
-  u32 next = 0;
-  // From the last piece to the first, so that each knows its successor.
-  constexpr u32 per_piece = services_per_extension;
-  for (u32 piece = answer_extensions(count); piece-- > 0;) {
-    const u32 index = context.shard.take_extension();
-    check(index != 0, "begin_session or has_extensions asked for room");
-    ledger::Extension& extension = context.shard.extension(index);
-    context.op.change_all(extension, Pool::extension, index);
-    extension.use = ledger::Extension::Use::services;
-    extension.services = {};
-    extension.services.next = next;
-    for (u32 i = 1 + piece * per_piece; i < count && i < 1 + (piece + 1) * per_piece; ++i) {
-      extension.services.service[extension.services.count++] = frame_.service(i);
-    }
-    next = index;
-  }
-  frame_.answer.next = next;
-  stored = frame_.answer;
-  if (count > 1) {
-    context.op.set_answer_in_note(frame_.octets());
-  } else {
-    context.op.set_answer_in_record(&stored, sizeof(Answer) / 8);
-  }
-}
-
-void Charger::load_answer(const ledger::Shard& shard, const Answer& stored) {
-  frame_.answer = stored;
-  u32 number = 1;
-  for (u32 at = stored.next; at != 0; at = shard.extension(at).services.next) {
-    const ledger::Extension::Services& piece = shard.extension(at).services;
-    for (u32 i = 0; i < piece.count && number < stored.service_count; ++i) {
-      frame_.service(number++) = piece.service[i];
-    }
-  }
-  frame_.answer.service_count =
-      static_cast<u8>(number < stored.service_count ? number : stored.service_count);
-}
-
-void Charger::expire(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
-                     u32 session_index) {
-  ++counters_.sessions_expired;
-  drop(shard, op, image, session_index);
-  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
-}
-
-void Charger::forget(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
-                     u32 session_index) {
-  end(shard, op, image, session_index, ledger::ClosingCause::abnormal_release);
-  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
-}
-
-void Charger::hasten(ledger::Shard& shard, ledger::Operation& op, u32 session_index) {
-  constexpr Duration patience = Duration::seconds(30);
-  const Instant due = op.now() + patience;
-  Session& session = shard.session(session_index);
-  if (session.deadline_ns <= due.ns) return;
-  op.change(session, {.pool = Pool::session,
-                      .index = session_index,
-                      .at_word = head_first_word,
-                      .word_count = head_word_count});
-  session.deadline_ns = due.ns;
-  shard.hasten(session_index);
-  op.finish(ledger::EntryKind::timer, ledger::AnswerTag::none());
-}
-
-void Charger::drop(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
-                   u32 session_index) {
-  const bool is_silent = shard.session(session_index).deadline_ns <= op.now().ns;
-  end(shard, op, image, session_index,
-      is_silent ? ledger::ClosingCause::abnormal_release
-                : ledger::ClosingCause::management_intervention);
-}
-
-void Charger::end(ledger::Shard& shard, ledger::Operation& op, const rating::Image& image,
-                  u32 session_index, ledger::ClosingCause cause) {
-  const Session& session = shard.session(session_index);
-  const ChargeContext context{.shard = shard,
-                              .op = op,
-                              .image = image,
-                              .policy = policy_,
-                              .account_index = session.account,
-                              .service_context = session.service_context};
-  touch_head(context, session_index);
-  close(context, session_index);
-  note_charging_data(context, session_index, cause);
 }
 
 }  // namespace tollgate::app
