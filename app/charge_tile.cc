@@ -120,7 +120,7 @@ u32 ChargeTile::take_burst(LinkConsumer& link) {
     if (!request.head().account.is_none()) {
       owner.prefetch_account(request.head().account.index());
     }
-    items_[item_count_++] = {.request = request, .shard = &owner, .session = 0};
+    items_[item_count_++] = {.request = request, .shard = &owner, .session = 0, .bucket = 0};
   }
   return item_count_;
 }
@@ -132,9 +132,21 @@ void ChargeTile::fetch_sessions() {
     item.session = item.shard->find_by_hash(head.session_hash);
     if (item.session != 0) item.shard->prefetch_session(item.session, head.session_id_bytes);
     const u32 account = head.account.index();
-    if (item.shard->is_account(account)) {
-      item.shard->prefetch_bucket(item.shard->account(account).first_bucket);
-    }
+    if (!item.shard->is_account(account)) continue;
+    const ledger::Account& payer = item.shard->account(account);
+    item.shard->prefetch_bucket(payer.first_bucket);
+    if (payer.bucket_count > 1) item.bucket = payer.first_bucket;
+  }
+}
+
+// Further buckets of those that have several: a step of each chain, then the next of each.
+void ChargeTile::fetch_next_buckets() {
+  for (u32 i = 0; i < item_count_; ++i) {
+    Item& item = items_[i];
+    if (item.bucket == 0) [[likely]]
+      continue;
+    item.bucket = item.shard->bucket(item.bucket).next;
+    item.shard->prefetch_bucket(item.bucket);
   }
 }
 
@@ -160,6 +172,7 @@ u32 ChargeTile::charge_burst(LinkConsumer& link, const Turn& turn) {
   const bool may_move = journal_has_room();
   fetch_sessions();
   fetch_buckets();
+  for (u32 step = 1; step < buckets_fetched; ++step) fetch_next_buckets();
   for (u32 i = 0; i < item_count_; ++i) {
     const Item& item = items_[i];
     const ChargeRequest& head = item.request.head();

@@ -105,7 +105,10 @@ class ChargeTile {
     ChargeRequestView request;
     ledger::Shard* shard;
     u32 session;
+    u32 bucket;  // of its account, the last that was fetched; 0: there is no other
   };
+  // Of one account before its request is looked at; more are found when they are needed.
+  static constexpr u32 buckets_fetched = 3;
   ledger::Shard& shard(u32 number);
   bool owns(u32 shard_number) const { return shard_number % options_.tile_count == options_.tile; }
   u32 poll_requests(const Turn& turn);
@@ -115,6 +118,7 @@ class ChargeTile {
   u32 take_burst(LinkConsumer& link);
   void fetch_sessions();
   void fetch_buckets();
+  void fetch_next_buckets();
   u32 poll_commands(const Turn& turn);
   void turn_wheels(const Turn& turn);
   void sweep(const Turn& turn);
