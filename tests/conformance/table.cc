@@ -101,7 +101,9 @@ void Table::begin() {
   accounts_.clear();
   drafts_ = {};
   rig_ = std::make_unique<app::NetRig>(options_);
+  is_in_prologue_ = true;
   for (const Words& words : prologue_) run_row(words);
+  is_in_prologue_ = false;
 }
 
 void Table::include(const std::string& file) {
@@ -274,6 +276,8 @@ std::string toml_of(const std::string& value) {
 }
 
 void Table::set_profile(const Words& words) {
+  // What stands before the sections is done at each begin, which this is.
+  if (is_in_prologue_) throw std::runtime_error("a profile stands in a section");
   std::string text = "[profile]\n";
   for (const std::string& word : std::span(words).subspan(1)) {
     const std::size_t equals = std::min(word.find('='), word.size() - 1);

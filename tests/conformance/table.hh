@@ -104,6 +104,7 @@ class Table {
   std::map<std::string, ledger::AccountRef> accounts_;
   Drafts drafts_;
   std::vector<Words> prologue_;
+  bool is_in_prologue_ = false;
   std::string folder_;
   std::string tariff_;  // text; empty: the demonstration's
   u32 next_id_ = 0x1000;
