@@ -75,6 +75,12 @@ void add_units(diameter::Units& units, const std::string& text, u8 octets_kind) 
   }
 }
 
+// Which octets the words `in` and `out` mean; without them it is both together.
+u8 octets_kind(const std::string& word) {
+  if (word == "in") return diameter::unit_input_octets;
+  return word == "out" ? diameter::unit_output_octets : diameter::unit_total_octets;
+}
+
 std::string octets_text(u64 count) {
   if (count != 0 && count % 1_MiB == 0) return fmt::format("{}MiB", count / 1_MiB);
   if (count != 0 && count % 1_KiB == 0) return fmt::format("{}KiB", count / 1_KiB);
@@ -251,9 +257,7 @@ void ChargeTable::read_used(const std::string& word, const std::string& text, u8
   diameter::UsedUnits made;
   if (word == "before") made.tariff_change = diameter::TariffChangeUsage::before;
   if (word == "after") made.tariff_change = diameter::TariffChangeUsage::after;
-  const u8 kind = word == "in"    ? diameter::unit_input_octets
-                  : word == "out" ? diameter::unit_output_octets
-                                  : diameter::unit_total_octets;
+  const u8 kind = octets_kind(word);
   add_units(made.units, text, kind);
   if (count != 0 && made.tariff_change == diameter::TariffChangeUsage::none) {
     diameter::UsedUnits& last = request_->used_pool[request_->used_pool_count - 1];
@@ -284,7 +288,9 @@ void ChargeTable::read_services(const Words& words, std::size_t at) {
       diameter::Requested& requested = mscc != nullptr ? mscc->requested : request_->requested;
       diameter::Units& units = mscc != nullptr ? mscc->requested_units : request_->requested_units;
       requested = words.at(++at) == "any" ? diameter::Requested::empty : diameter::Requested::units;
-      if (words[at] != "any") add_units(units, words[at], diameter::unit_total_octets);
+      const u8 kind = octets_kind(words[at]);
+      if (kind != diameter::unit_total_octets) ++at;
+      if (words.at(at) != "any") add_units(units, words[at], kind);
     } else if (word == "used" || word == "in" || word == "out" || word == "before" ||
                word == "after") {
       ++at;
@@ -721,7 +727,7 @@ std::string ChargeTable::tell_cdr(const Words& words) {
       text += " used ";
       if (service.kind == ledger::UnitKind::time) {
         text += fmt::format("{}s", service.used.count / 1000);
-      } else if (service.kind == ledger::UnitKind::octets) {
+      } else if (ledger::is_of_octets(service.kind)) {
         text += octets_text(static_cast<u64>(service.used.count));
       } else {
         text += fmt::format("{}", service.used.count);

@@ -13,17 +13,17 @@
 //   balance  A EUR                                     -> free 9.48 held 0.00 used 0.52
 //   cdr      S1                                        -> normal rg 10 used 4MiB cost 0.41EUR
 //
-// A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS` or `ask any`, `used
-// UNITS`, `in UNITS`, `out UNITS` (one report, unless it would hold a kind twice), `before UNITS`,
-// `after UNITS` (a tariff change), `final`. `ask`
-// and `used` in front of any service are units at command level. `#N` gives a request its number;
-// without it they count up. `as B` sends a request under the name of another account; `to N`, `from
-// N`, `in N`, `zone NAME` and `location home` (behind `from`) give it numbers. Other lines: top-up,
-// adjust, refund, transfer, remove, set, drop, payer and allow (of members), buckets, audit UNIT,
-// crossed (thresholds), wait TIME, clock TIME (a jump, also back), journal full|ready, restart,
-// show validity|threshold|none. Of products: turn A NAME prices NAME fee AMOUNT brings BUCKET
-// rollover AMOUNT; suspend, resume and end A NAME prices NAME. The steps of a transfer between
-// shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
+// A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS`, `ask in UNITS` (from
+// the user), `ask out UNITS` or `ask any`, `used UNITS`, `in UNITS`, `out UNITS` (one report,
+// unless it would hold a kind twice), `before UNITS`, `after UNITS` (a tariff change), `final`.
+// `ask` and `used` in front of any service are units at command level. `#N` gives a request its
+// number; without it they count up. `as B` sends a request under the name of another account; `to
+// N`, `from N`, `in N`, `zone NAME` and `location home` (behind `from`) give it numbers. Other
+// lines: top-up, adjust, refund, transfer, remove, set, drop, payer and allow (of members),
+// buckets, audit UNIT, crossed (thresholds), wait TIME, clock TIME (a jump, also back), journal
+// full|ready, restart, show validity|threshold|none. Of products: turn A NAME prices NAME fee
+// AMOUNT brings BUCKET rollover AMOUNT; suspend, resume and end A NAME prices NAME. The steps of a
+// transfer between shards: transfer A B 1.00EUR id N, receive, settle, return, forget.
 //
 // `profile NAME` takes a profile of config/profiles for what follows, `profile KEY=VALUE` one that
 // says only that. `aoc` behind the name of a

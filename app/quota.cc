@@ -35,6 +35,8 @@ constexpr i64 ms_per_second = 1000;
 Quantity default_size(rating::Meter meter) {
   switch (meter) {
     case rating::Meter::volume:
+    case rating::Meter::upload:
+    case rating::Meter::download:
       return {octets_default};
     case rating::Meter::time:
       return {milliseconds_default};
@@ -73,6 +75,12 @@ bool quantity_in(rating::Meter meter, u8 kinds, const ServiceUnits& units, Quant
     case rating::Meter::money:
       quantity.count = units.money.count;
       return (kinds & unit_bit::money) != 0;
+    case rating::Meter::upload:
+      quantity.count = units.input_octets;
+      return (kinds & unit_bit::input_octets) != 0;
+    case rating::Meter::download:
+      quantity.count = units.output_octets;
+      return (kinds & unit_bit::output_octets) != 0;
   }
   return false;
 }
@@ -320,6 +328,10 @@ UnitKind kind_of(const rating::Rule& rule) {
       return UnitKind::events;
     case rating::Meter::money:
       return UnitKind::money;
+    case rating::Meter::upload:
+      return UnitKind::input_octets;
+    case rating::Meter::download:
+      return UnitKind::output_octets;
   }
   return UnitKind::none;
 }
@@ -539,7 +551,9 @@ Outcome settle(const ChargeContext& context, const ServiceRule& found, const Cha
     if (context.image.find(key_of(context, service), at, match) != rating::Found::rule) {
       return Outcome::rating_failed;
     }
-    if (match.rule->unit != rule.unit) return Outcome::unit_mismatch;
+    if (match.rule->meter != rule.meter || match.rule->unit != rule.unit) {
+      return Outcome::unit_mismatch;
+    }
     const rating::Stretch stretch = rating::first_stretch(match, at, used);
     const Outcome outcome =
         settle_stretch(context, service, *match.rule, held, stretch.quantity, quota);

@@ -14,7 +14,7 @@ constexpr Duration nanosecond{1};
 // One price a block, and nothing that looks at the whole session or account.
 bool is_plain(const rating::Rule& rule) {
   return rule.verdict == rating::Verdict::charged && rule.step_count == 1 && rule.functions == 0 &&
-         (rule.meter == rating::Meter::volume || rule.meter == rating::Meter::events) &&
+         (rating::is_of_octets(rule.meter) || rule.meter == rating::Meter::events) &&
          rule.cycle.is_zero() && rule.minimum.is_zero() && rule.cap.is_zero() &&
          rule.usage_counter == 0 && rule.money_counter == 0;
 }

@@ -114,19 +114,27 @@ bool add_octets(const diameter::Units& report, const Profile& profile, i64& sum)
          (!report.has(diameter::unit_output_octets) || add_count(report.output_octets, sum));
 }
 
+// The parts that a report does not tell, although it tells of octets: a sum of them is not whole.
+u8 missing_parts(const diameter::Units& report) {
+  return report.has(diameter::unit_total_octets) ? octet_parts & ~report.kinds : 0;
+}
+
 // Adds the reports of one side of a tariff change.
 bool add_reports(const diameter::CreditControlRequest& request,
                  std::span<const diameter::UsedUnits> reports, bool is_after,
                  const Profile& profile, ChargeService& service) {
   i64 octets = 0;
+  u8 missing = 0;
   for (const diameter::UsedUnits& report : reports) {
     if (is_after_change(request, report) != is_after) continue;
+    missing |= missing_parts(report.units);
     if (!add_octets(report.units, profile, octets)) return false;
     if (!add_units(report.units, service.used_kinds, service.used, service.money_unit)) {
       return false;
     }
     if (report.reason == diameter::ReportingReason::final_report) service.is_final_report = 1;
   }
+  service.used_kinds &= static_cast<u8>(~missing);
   constexpr u8 all_octets = octet_parts | unit_bit::total_octets;
   if (reports.size() > 1 && (service.used_kinds & all_octets) != 0) {
     service.used.total_octets = octets;

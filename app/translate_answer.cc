@@ -41,6 +41,16 @@ diameter::Units units_of(const ServiceAnswer& answer, Unit currency, const Profi
       units.kinds = diameter::unit_total_octets;
       units.total_octets = static_cast<u64>(count);
       break;
+    case ledger::UnitKind::input_octets:
+      if (is_free(answer)) count = std::max(count, profile.free_octets_least);
+      units.kinds = diameter::unit_input_octets;
+      units.input_octets = static_cast<u64>(count);
+      break;
+    case ledger::UnitKind::output_octets:
+      if (is_free(answer)) count = std::max(count, profile.free_octets_least);
+      units.kinds = diameter::unit_output_octets;
+      units.output_octets = static_cast<u64>(count);
+      break;
     case ledger::UnitKind::time:
       if (is_free(answer)) {
         count = std::max(count, i64{profile.free_seconds_least} * ms_per_second);
@@ -100,12 +110,15 @@ bool is_given_up(const ServiceAnswer& answer, const Profile& profile) {
 }
 
 std::optional<diameter::PoolReference> pool_of(const ServiceAnswer& answer, Unit currency) {
+  using diameter::UnitType;
   if ((answer.flags & ledger::service_flag::is_pooled) == 0) return {};
   const Multiplier multiplier = multiplier_of(answer);
   diameter::PoolReference pool{.identifier = currency_code(currency)};
   pool.multiplier = {.digits = multiplier.digits, .exponent = multiplier.exponent};
-  if (answer.kind == ledger::UnitKind::octets) pool.type = diameter::UnitType::total_octets;
-  if (answer.kind == ledger::UnitKind::events) pool.type = diameter::UnitType::service_specific;
+  if (answer.kind == ledger::UnitKind::octets) pool.type = UnitType::total_octets;
+  if (answer.kind == ledger::UnitKind::input_octets) pool.type = UnitType::input_octets;
+  if (answer.kind == ledger::UnitKind::output_octets) pool.type = UnitType::output_octets;
+  if (answer.kind == ledger::UnitKind::events) pool.type = UnitType::service_specific;
   return pool;
 }
 
@@ -130,7 +143,7 @@ void put_limits(const ServiceAnswer& answer, const Profile& profile, AnswerMscc&
     mscc.trigger_types = *profile.triggers;
   }
   if (answer.threshold == 0 || is_pooled || profile.omits(leave_out::thresholds)) return;
-  if (answer.kind == ledger::UnitKind::octets) {
+  if (ledger::is_of_octets(answer.kind)) {
     mscc.volume_quota_threshold_octets = answer.threshold;
   } else if (answer.kind == ledger::UnitKind::time) {
     mscc.time_quota_threshold_s = answer.threshold;

@@ -13,7 +13,7 @@ namespace {
 
 // A service's usage in the integer of its unit, as a decimal text.
 std::string used_text(Quantity used, ledger::UnitKind kind) {
-  const Unit unit = kind == ledger::UnitKind::octets ? Unit::octets
+  const Unit unit = ledger::is_of_octets(kind)       ? Unit::octets
                     : kind == ledger::UnitKind::time ? Unit::milliseconds
                                                      : Unit::events;
   return to_decimal({used.count}, unit);
@@ -205,6 +205,10 @@ std::string_view to_text(ledger::UnitKind kind) {
       return "events";
     case ledger::UnitKind::money:
       return "money";
+    case ledger::UnitKind::input_octets:
+      return "input_octets";
+    case ledger::UnitKind::output_octets:
+      return "output_octets";
     case ledger::UnitKind::none:
       break;
   }

@@ -24,6 +24,8 @@ constexpr std::size_t line_bytes_usual = 768;
 Unit unit_of(const ledger::ChargingService& service) {
   switch (service.kind) {
     case ledger::UnitKind::octets:
+    case ledger::UnitKind::input_octets:
+    case ledger::UnitKind::output_octets:
       return Unit::octets;
     case ledger::UnitKind::time:
       return Unit::milliseconds;
@@ -34,6 +36,13 @@ Unit unit_of(const ledger::ChargingService& service) {
       break;
   }
   return Unit::events;
+}
+
+// Which octets count, where it is not both directions.
+std::string_view part_of(const ledger::ChargingService& service) {
+  if (service.kind == ledger::UnitKind::input_octets) return R"(,"part":"upload")";
+  if (service.kind == ledger::UnitKind::output_octets) return R"(,"part":"download")";
+  return {};
 }
 
 void append_service(std::string& line, const ledger::ChargingService& service) {
@@ -49,10 +58,10 @@ void append_service(std::string& line, const ledger::ChargingService& service) {
   const Unit unit = unit_of(service);
   line += ",\"unit\":";
   append_text(line, unit_name(unit));
-  fmt::format_to(to,
-                 R"(,"used":"{}","input_octets":{},"output_octets":{},"seconds":{},"events":{})",
-                 to_decimal({service.used.count}, unit), service.used_input_octets,
-                 service.used_output_octets, service.used_seconds, service.used_events);
+  fmt::format_to(
+      to, R"(,"used":"{}"{},"input_octets":{},"output_octets":{},"seconds":{},"events":{})",
+      to_decimal({service.used.count}, unit), part_of(service), service.used_input_octets,
+      service.used_output_octets, service.used_seconds, service.used_events);
   if (is_money(service.cost_unit)) {
     fmt::format_to(to, R"(,"cost":"{}","currency":)",
                    to_decimal({service.cost.count}, service.cost_unit));

@@ -130,6 +130,21 @@ void append_octets(std::vector<u8>& all, const Record& record) {
   all.insert(all.end(), first, first + sizeof record);
 }
 
+TEST_F(CdrTest, ARecordSaysWhichDirectionCounted) {
+  ChargingRecord record;
+  record.services = {{.kind = ledger::UnitKind::input_octets, .used = {7}},
+                     {.kind = ledger::UnitKind::output_octets, .used = {8}},
+                     {.kind = ledger::UnitKind::octets, .used = {9}}};
+  const auto told = parse_json(to_line(record, names()));
+  ASSERT_TRUE(told.has_value());
+  std::string parts;
+  for (const Json& service : (*told)["services"]) {
+    parts += service.value("part", "both") + " " + service["used"].get<std::string>() +
+             service["unit"].get<std::string>() + "\n";
+  }
+  EXPECT_EQ(parts, "upload 7octets\ndownload 8octets\nboth 9octets\n");
+}
+
 TEST_F(CdrTest, ARecordSaysByWhatItsPriceWasFound) {
   ledger::ChargingData data{.account_id = 7, .plan = 1, .session_id_bytes = 8};
   data.extras = ledger::charging_extra::products | ledger::charging_extra::numbers;

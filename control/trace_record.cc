@@ -57,7 +57,7 @@ Json describe_service(const ledger::ServiceAnswer& service) {
     one["service_identifier"] = service.service_identifier;
   }
   if (service.has_grant) {
-    const Unit unit = service.kind == ledger::UnitKind::octets ? Unit::octets
+    const Unit unit = ledger::is_of_octets(service.kind)       ? Unit::octets
                       : service.kind == ledger::UnitKind::time ? Unit::milliseconds
                                                                : Unit::events;
     one["granted"] = to_decimal({service.granted.count}, unit);

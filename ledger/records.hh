@@ -113,7 +113,20 @@ struct alignas(64) Bucket {
 static_assert(sizeof(Bucket) == 64);
 
 // In what a service is counted and granted.
-enum class UnitKind : u8 { none = 0, octets = 1, time = 2, events = 3, money = 4 };
+enum class UnitKind : u8 {
+  none = 0,
+  octets = 1,  // of both directions
+  time = 2,
+  events = 3,
+  money = 4,
+  input_octets = 5,   // from the user
+  output_octets = 6,  // to the user
+};
+
+constexpr bool is_of_octets(UnitKind kind) {
+  return kind == UnitKind::octets || kind == UnitKind::input_octets ||
+         kind == UnitKind::output_octets;
+}
 
 // One rating group of a session.
 struct Quota {

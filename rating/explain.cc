@@ -340,8 +340,8 @@ bool Explainer::stretches(Quantity used) {
       say_rule();
     }
     prepare_rule();
-    if (rule_->unit != result_.unit) {
-      say("no price: the rule measures {}", unit_name(rule_->unit));
+    if (rule_->unit != result_.unit || rule_->meter != result_.meter) {
+      say("no price: the rule measures {}", to_text(rule_->meter));
       return false;
     }
     const Stretch stretch = first_stretch(match_, now_, used);
@@ -393,6 +393,7 @@ Explanation Explainer::run() {
   result_.rule = image_.text(rule_->name);
   result_.verdict = rule_->verdict;
   result_.unit = rule_->unit;
+  result_.meter = rule_->meter;
   for (const PaymentSource& source : rule_->sources()) result_.cost.push_back({{}, source.unit});
   say_rule();
   say_zones();

@@ -54,6 +54,7 @@ struct Explanation {
   Quantity covered;                // of all pieces
   Quantity missing;                // what nothing could pay for
   Unit unit = Unit::none;          // of the two above
+  Meter meter = Meter::volume;     // what the rule counts
   bool depends_on_time = false;    // at another moment it would be another rule
   std::vector<UnitAmount> cost;    // by unit, in the order of payment
   std::vector<std::string> steps;  // sentences for people

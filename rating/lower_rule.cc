@@ -17,6 +17,8 @@ namespace {
 Unit unit_of(Meter meter, Unit currency) {
   switch (meter) {
     case Meter::volume:
+    case Meter::upload:
+    case Meter::download:
       return Unit::octets;
     case Meter::time:
       return Unit::milliseconds;

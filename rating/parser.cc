@@ -485,16 +485,17 @@ bool Parser::default_group() {
 }
 
 bool Parser::service_meter() {
-  Meter meter{};
-  if (!one_of<Meter>({{"volume", Meter::volume},
-                      {"time", Meter::time},
-                      {"events", Meter::events},
-                      {"money", Meter::money}},
-                     meter)) {
-    return false;
-  }
-  service_->meter = meter;
-  return true;
+  return meter(service_->meter);
+}
+
+bool Parser::meter(std::optional<Meter>& result) {
+  return one_of<Meter>({{"volume", Meter::volume},
+                        {"upload", Meter::upload},
+                        {"download", Meter::download},
+                        {"time", Meter::time},
+                        {"events", Meter::events},
+                        {"money", Meter::money}},
+                       result.emplace());
 }
 
 // examples

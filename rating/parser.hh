@@ -85,6 +85,7 @@ class Parser {
   bool service();
   bool default_group();
   bool service_meter();
+  bool meter(std::optional<Meter>& result);
   bool example();
   bool example_plan();
   bool example_service();

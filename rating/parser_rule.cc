@@ -94,16 +94,7 @@ bool Parser::rule() {
 
 bool Parser::rule_meter() {
   rule_->meter_at = peek().at;
-  Meter meter{};
-  if (!one_of<Meter>({{"volume", Meter::volume},
-                      {"time", Meter::time},
-                      {"events", Meter::events},
-                      {"money", Meter::money}},
-                     meter)) {
-    return false;
-  }
-  rule_->meter = meter;
-  return true;
+  return meter(rule_->meter);
 }
 
 bool Parser::segment(SegmentText& result) {

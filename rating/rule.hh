@@ -41,11 +41,17 @@ enum class Verdict : u8 {
 
 // What the service is measured by; `unit` of the rule tells in which integer.
 enum class Meter : u8 {
-  volume,  // octets, both directions together
-  time,    // milliseconds
-  events,  // by the piece; also service-specific units
-  money,   // the service states its own price: one millionth costs one millionth
+  volume,    // octets, both directions together
+  time,      // milliseconds
+  events,    // by the piece; also service-specific units
+  money,     // the service states its own price: one millionth costs one millionth
+  upload,    // octets from the user (CC-Input-Octets)
+  download,  // octets to the user (CC-Output-Octets)
 };
+
+constexpr bool is_of_octets(Meter meter) {
+  return meter == Meter::volume || meter == Meter::upload || meter == Meter::download;
+}
 
 // How usage becomes blocks: base's Rounding, or not at all (a part of a block costs its part).
 enum class BlockRounding : u8 { down, up, half_up, half_even, exact };

@@ -52,6 +52,10 @@ std::string_view to_text(Meter meter) {
       return "events";
     case Meter::money:
       return "money";
+    case Meter::upload:
+      return "upload";
+    case Meter::download:
+      return "download";
   }
   return "unknown";
 }

@@ -419,7 +419,7 @@ bool Checker::products() const {
 }
 
 bool Checker::is_rule(const Rule& rule) const {
-  if (rule.verdict > Verdict::barred || rule.meter > Meter::money) return false;
+  if (rule.verdict > Verdict::barred || rule.meter > Meter::download) return false;
   if (rule.usage_rounding > BlockRounding::exact) return false;
   if (rule.money_rounding > Rounding::half_even) return false;
   if (rule.unit == Unit::none || !is_money(rule.currency)) return false;

@@ -119,6 +119,22 @@ class Replay {
     }
   }
 
+  // A rule may count other octets than the one that the record was priced by.
+  static bool counts_alike(const Json& service, rating::Meter meter, Amount& used) {
+    if (!rating::is_of_octets(meter)) return true;
+    const std::string part = service.value("part", std::string());
+    const auto counted = part == "upload"     ? rating::Meter::upload
+                         : part == "download" ? rating::Meter::download
+                                              : rating::Meter::volume;
+    if (meter == counted) return true;
+    const i64 upload = service.value("input_octets", i64{0});
+    const i64 download = service.value("output_octets", i64{0});
+    if (upload == 0 && download == 0 && used.count != 0) return false;  // only the sum was told
+    if (meter == rating::Meter::volume) return add(Amount{upload}, Amount{download}, used);
+    used = {meter == rating::Meter::upload ? upload : download};
+    return true;
+  }
+
   // Returns why it could not be priced, or nothing.
   std::string add_service(const Json& record, const Json& service) {
     ++services_;
@@ -143,7 +159,12 @@ class Replay {
       const std::string cost = service["cost"].get<std::string>() + service.value("currency", "");
       if (!parse_amount(cost, before, currency).empty()) return "the cost cannot be read";
     }
-    const rating::Explanation result = rating::explain(image_, event);
+    rating::Explanation result = rating::explain(image_, event);
+    const Amount counted = event.use[0].amount;
+    if (!counts_alike(service, result.meter, event.use[0].amount)) {
+      return "the record does not tell the octets of each direction";
+    }
+    if (event.use[0].amount != counted) result = rating::explain(image_, event);
     if (!result.is_priced) {
       return result.steps.empty() ? "no price" : result.steps.back();
     }

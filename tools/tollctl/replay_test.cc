@@ -98,6 +98,31 @@ plan prepaid {
   EXPECT_EQ(report["totals"][0]["after"], "1.40");
 }
 
+// A record by one direction under a rule that counts the other or both, and back: 1 MB up, 3 MB
+// down.
+TEST_F(ReplayTest, OctetsOfOneDirectionAreTakenFromWhatTheClientReported) {
+  std::string lines;
+  for (const char* more : {R"("part":"upload","used":"1000000","input_octets":1000000,)"
+                           R"("output_octets":3000000)",
+                           R"("used":"4000000","input_octets":1000000,"output_octets":3000000)",
+                           R"("used":"4000000","input_octets":0,"output_octets":0)"}) {
+    lines += std::string(R"({"account":"a","plan":"p","service_context":"32251@3gpp.org",)") +
+             R"("services":[{"unit":"octets","cost":"1.00","currency":"EUR",)" + more + "}]}\n";
+  }
+  const auto told = [&](const std::string& meter) {
+    const Json report =
+        replay_records(write("a.jsonl", lines),
+                       write("a.tariff", "plan p { currency EUR; service data { rule default { " +
+                                             meter + "; price 1.00EUR per 1MB } } }"));
+    return report["totals"][0]["after"].get<std::string>() + " unpriced " +
+           report["unpriced"].dump();
+  };
+  const std::string untold = R"({"the record does not tell the octets of each direction":1})";
+  EXPECT_EQ(told("meter volume"), "12.00 unpriced {}");
+  EXPECT_EQ(told("meter upload"), "2.00 unpriced " + untold);
+  EXPECT_EQ(told("meter download"), "6.00 unpriced " + untold);
+}
+
 TEST_F(ReplayTest, MistakesAreRefused) {
   EXPECT_ANY_THROW(replay_records(write("a.jsonl", records), write("a.tariff", "plan")));
   EXPECT_ANY_THROW(replay_records((folder_ / "none").string(), write("a.tariff", tariff)));
