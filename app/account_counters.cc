@@ -19,8 +19,17 @@ const rating::Counter& counter_of(const ChargeContext& context, u16 number) {
   return context.image.counters()[number - 1u];
 }
 
+// Where it stands: what a family shares with the payer, who is there as long as he has members.
+u32 owner_of(const ChargeContext& context, const rating::Counter& counter) {
+  const u32 payer = context.account().payer;
+  const bool is_payers = counter.is_shared != 0 && payer != 0 && context.shard.is_account(payer);
+  return is_payers ? payer : context.account_index;
+}
+
 u32 find_counter(const ChargeContext& context, const rating::Counter& counter) {
-  for (u32 at = context.account().first_bucket; at != 0; at = context.shard.bucket(at).next) {
+  const u32 owner = owner_of(context, counter);
+  for (u32 at = context.shard.account(owner).first_bucket; at != 0;
+       at = context.shard.bucket(at).next) {
     const Bucket& bucket = context.shard.bucket(at);
     if (bucket.unit == counter_unit && bucket.product == counter.id) return at;
   }
@@ -45,7 +54,7 @@ bool has_counter(const ChargeContext& context, u16 number) {
   if (number == 0) return true;
   const rating::Counter& counter = counter_of(context, number);
   if (find_counter(context, counter) != 0) return true;
-  return add_bucket(context.op, context.shard, context.account_index,
+  return add_bucket(context.op, context.shard, owner_of(context, counter),
                     {.unit = counter_unit,
                      .priority = 255,
                      .product = counter.id,

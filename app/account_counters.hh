@@ -2,7 +2,8 @@
 // Copyright the Tollgate authors
 
 // What an account counts over its sessions, for prices that look at it: tiers of a month, the cap
-// of a day (docs/tariffs.md, counters).
+// of a day (docs/tariffs.md, counters). A shared counter stands with the account's payer, in the
+// same shard (purse.hh): all members count it, and so does the payer.
 //
 // A counter is a bucket of a unit of its own that no rule pays with: `product` is the counter's
 // number, `consumed` what it has counted, `valid_from_s` when its period ends, so that it is never
@@ -22,7 +23,7 @@ rating::UsageSoFar with_counters(const ChargeContext& context, const ChargeServi
                                  const rating::Rule& rule, rating::UsageSoFar so_far);
 
 // What money has paid for and taken joins the rule's counters. too_busy, and nothing is written: no
-// room for a counter that the account does not have yet.
+// room for a counter that the account, or its payer, does not have yet.
 struct CountedUse {
   Quantity quantity;
   Money money;

@@ -18,6 +18,8 @@ plan p {
   validity 2h
   counter used octets per day
   counter spent EUR per day
+  counter together octets per month shared
+  counter spent-together EUR per month shared
   service voice {
     rule "morning" default { price 0.60EUR per 1min }
     rule "afternoon" default during afternoon { price 0.30EUR per 1min }
@@ -27,6 +29,9 @@ plan p {
     rule "afternoon" group 1 during afternoon { price 0.01EUR per 1MB }
     rule "tiers" group 2 { steps by used; price first 10MB 0.10EUR per 1MB then 0.05EUR per 1MB }
     rule "limit" group 3 { price 0.10EUR per 1MB; limit 0.50EUR by spent }
+    rule "family tiers" group 4 { steps by together
+      price first 10MB 0.10EUR per 1MB then 0.05EUR per 1MB }
+    rule "family limit" group 5 { price 0.10EUR per 1MB; limit 0.50EUR by spent-together }
   }
 }
 )";
@@ -99,6 +104,45 @@ TEST(ChargeBand, a_limit_of_the_day_ends_the_last_grant) {
     initial S4 A data rg 3 ask 3MB               -> 2001 grant 3000000octets
     terminate S4 rg 3 used 1MB                   -> 2001
     balance A EUR                                -> free 9.40 held 0.00 used 0.60
+  )");
+}
+
+// Tiers and limits by what payer and members have used, whoever comes first; who leaves counts
+// alone.
+TEST(ChargeBand, a_family_counts_together_at_its_payer) {
+  expect(R"(
+    account P plan p balance 10.00EUR
+    account M plan p
+    account N plan p
+    payer M P                                    -> ok
+    payer N P                                    -> ok
+    initial S1 M data rg 4 ask 8MB               -> 2001 grant 8000000octets
+    terminate S1 rg 4 used 8MB                   -> 2001
+    balance P EUR                                -> free 9.20 held 0.00 used 0.80
+    initial S2 N data rg 4 ask 4MB               -> 2001 grant 4000000octets
+    balance P EUR                                -> free 8.90 held 0.30 used 0.80
+    terminate S2 rg 4 used 4MB                   -> 2001
+    restart
+    initial S3 P data rg 4 ask 1MB               -> 2001 grant 1000000octets
+    terminate S3 rg 4 used 1MB                   -> 2001
+    balance P EUR                                -> free 8.85 held 0.00 used 1.15
+    initial S4 M data rg 5 ask 3MB               -> 2001 grant 3000000octets
+    terminate S4 rg 5 used 3MB                   -> 2001
+    initial S5 N data rg 5 ask 3MB               -> 2001 grant 2000000octets final terminate
+    terminate S5 rg 5 used 2MB                   -> 2001
+    initial S6 P data rg 5 ask 3MB               -> 2001 4012
+    initial S7 M data rg 3 ask 3MB               -> 2001 grant 3000000octets   # its own counter
+    terminate S6                                 -> 2001
+    terminate S7                                 -> 2001
+    balance P EUR                                -> free 8.35 held 0.00 used 1.65
+    payer M none                                 -> ok
+    top-up M 1.00EUR                             -> ok balance 1.00EUR
+    initial S8 M data rg 4 ask 1MB               -> 2001 grant 1000000octets
+    terminate S8 rg 4 used 1MB                   -> 2001
+    balance M EUR                                -> free 0.90 held 0.00 used 0.10
+    set P state suspended                        -> ok
+    initial S9 N data rg 4 ask 1MB               -> 2001 4012
+    terminate S9                                 -> 2001
   )");
 }
 

@@ -258,5 +258,18 @@ TEST(CompileTest, WordsOfOtherSystemsAreRefusedByName) {
             std::string::npos);
 }
 
+TEST(CompileTest, SharedCountersAgree) {
+  constexpr std::string_view plan =
+      "plan {} {{ currency EUR\ncounter c octets per {} shared\ncounter own octets\n"
+      "service data {{ rule default {{ steps by c; price 1EUR per 1MB }} }} }}\n";
+  const std::string first = fmt::format(plan, "p", "month");
+  EXPECT_EQ(mistakes(first + fmt::format(plan, "q", "month")), "");
+  EXPECT_EQ(mistakes(first + fmt::format(plan, "q", "day")),
+            "6:9 found the shared counter 'c' with another unit or period than at t:2\n");
+  EXPECT_EQ(mistakes("plan p { currency EUR\ncounter c octets\ncounter c octets shared\n"
+                     "service sms { rule default { price 1EUR } } }"),
+            "3:9 found counter 'c' twice, or another that has its number\n");
+}
+
 }  // namespace
 }  // namespace tollgate::rating

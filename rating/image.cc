@@ -28,6 +28,12 @@ u32 counter_id(std::string_view name) {
   return crc32c(as_bytes(name));
 }
 
+// Another number than that of an account's own counter of this name: a payer may have both.
+u32 shared_counter_id(std::string_view name) {
+  constexpr u32 apart = 0x9e3779b9;
+  return counter_id(name) ^ apart;
+}
+
 u64 context_key(std::string_view service_context_id) {
   constexpr std::string_view domain = "@3gpp.org";
   if (service_context_id.ends_with(domain)) {

@@ -56,6 +56,7 @@ inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command 
 u32 plan_id(std::string_view name);
 // The same for counters.
 u32 counter_id(std::string_view name);
+u32 shared_counter_id(std::string_view name);
 
 // The number of a Service-Context-Id. Of 3GPP's, `[ext.][mnc.mcc.][release.]32251@3gpp.org`, only
 // the specification counts: all of its releases and prefixes are one service. Any other text counts
@@ -128,10 +129,10 @@ struct Plan {
 
 // What an account counts over its sessions: a quantity or money, begun anew with each period.
 struct Counter {
-  u32 id = 0;  // counter_id of its name: it is stored with accounts
+  u32 id = 0;  // it is stored with accounts; counter_id of its name, or shared_counter_id
   Unit unit = Unit::none;
   Period period = Period::ever;
-  u8 zero = 0;
+  u8 is_shared = 0;  // it stands with who pays for the account, and all his members count it
   u32 timeline = 0;  // where the periods begin: index + 1, 0: never
   u32 zero1 = 0;
   TextRef name;

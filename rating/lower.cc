@@ -73,6 +73,7 @@ class Lowering {
   std::vector<u64> contexts(const ServiceText& service, std::vector<Meter>& meters);
   void context_name(const NameText& name);
   void counters(const PlanText& plan);
+  void compare_shared(const CounterText& counter);
   void add_variants(const RuleText& rule, u32 index);
 
   const TariffSyntax& syntax_;
@@ -85,7 +86,8 @@ class Lowering {
   PayingUnits paying_;
   PythonFunctions python_;
   std::vector<FunctionUse> uses_;
-  PlanScope scope_;  // of the plan at hand
+  PlanScope scope_;                                            // of the plan at hand
+  std::map<std::string, const CounterText*> shared_counters_;  // of all plans
   // Of the service at hand: rules by shape, group and identifier, shape 0 for the default.
   std::map<std::tuple<u32, u32, u32>, std::vector<ServiceConditions::Variant>> variants_;
 };
@@ -124,27 +126,45 @@ void Lowering::plan(const PlanText& plan) {
   paying_[plan.name.text] = std::move(paying);
 }
 
+u32 id_of(const CounterText& counter) {
+  return counter.is_shared ? shared_counter_id(counter.name.text) : counter_id(counter.name.text);
+}
+
 void Lowering::counters(const PlanText& plan) {
   scope_ = {};
   for (const CounterText& counter : plan.counters) {
-    const u32 id = counter_id(counter.name.text);
-    const auto has_id = [&](const auto& known) { return counter_id(known.first) == id; };
-    if (std::ranges::any_of(scope_.counters, has_id)) {
+    const u32 id = id_of(counter);
+    const auto has_id = [&](const auto& known) { return known.second.id == id; };
+    const bool is_known = scope_.counters.contains(counter.name.text);
+    if (is_known || std::ranges::any_of(scope_.counters, has_id)) {
       report_.add(counter.name.at, fmt::format("found counter '{}' twice, or another that has its "
                                                "number",
                                                counter.name.text));
       continue;
     }
+    if (counter.is_shared) compare_shared(counter);
     Counter record;
     record.id = id;
+    record.is_shared = counter.is_shared ? 1 : 0;
     record.unit = counter.unit;
     record.period = counter.period;
     record.timeline = world_.periods(plan, counter.period);
     record.name = builder_.add_text(counter.name.text);
     const u32 number = builder_.add_counter(record);
     if (number > 0xffff) report_.add(counter.name.at, "found more than 65535 counters");
-    scope_.counters.emplace(counter.name.text, PlanScope::Counter{number, counter.unit});
+    scope_.counters.emplace(counter.name.text, PlanScope::Counter{number, id, counter.unit});
   }
+}
+
+// Members of one family may have different plans: what they share must be the same in all.
+void Lowering::compare_shared(const CounterText& counter) {
+  const auto [first, is_new] = shared_counters_.emplace(counter.name.text, &counter);
+  const CounterText& known = *first->second;
+  if (known.unit == counter.unit && known.period == counter.period) return;
+  report_.add(counter.name.at,
+              fmt::format("found the shared counter '{}' with another unit or period than at {}",
+                          counter.name.text, report_.line_of(known.name.at)),
+              "a family counts together what has the same name");
 }
 
 void Lowering::buckets(const PlanText& plan, const std::vector<Unit>& paying) {

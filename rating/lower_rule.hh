@@ -15,6 +15,7 @@ namespace tollgate::rating {
 struct PlanScope {
   struct Counter {
     u32 number = 0;  // as Rule names it
+    u32 id = 0;      // as accounts do
     Unit unit = Unit::none;
   };
   std::map<std::string, Counter, std::less<>> counters;

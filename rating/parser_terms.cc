@@ -85,6 +85,7 @@ bool Parser::counter() {
                       made.period)) {
     return false;
   }
+  made.is_shared = accept("shared");
   plan_->counters.push_back(std::move(made));
   return true;
 }

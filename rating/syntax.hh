@@ -181,6 +181,7 @@ struct CounterText {
   NameText name;
   Unit unit = Unit::none;
   Period period = Period::ever;
+  bool is_shared = false;
 };
 
 // `exchange 1USD 0.92EUR half_up`: so much of another currency pays for so much of the plan's.

@@ -391,7 +391,8 @@ bool Checker::counters() const {
   const auto all = table<Counter>(header_.counters);
   return std::ranges::all_of(all, [this](const Counter& counter) {
     return counter.unit != Unit::none && counter.period <= Period::month &&
-           counter.timeline <= header_.timelines.count && is_text(counter.name);
+           counter.is_shared <= 1 && counter.timeline <= header_.timelines.count &&
+           is_text(counter.name);
   });
 }
 
