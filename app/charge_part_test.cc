@@ -103,6 +103,7 @@ TEST(ChargePart, a_band_that_counts_the_other_direction_prices_no_report_of_this
     initial S A data rg 6 ask in 1MB             -> 2001 grant in 1000000octets
     wait 110s
     update S rg 6 in 1MB                         -> 2001 5031
+    update S rg 6 out 1MB                        -> 2001 5031   # used before the edge
     wait 300s
     update S rg 6 out 1MB                        -> 2001
     terminate S                                  -> 2001
