@@ -175,7 +175,8 @@ class Trial {
   }
 
   bool is_good(i64 quantity, const FunctionResult& result) {
-    const PythonText& failed = result.is_of_discount ? *use_.discount : *use_.price;
+    const bool is_of_discount = result.is_of_discount || use_.price == nullptr;
+    const PythonText& failed = is_of_discount ? *use_.discount : *use_.price;
     if (result.outcome != ProgramOutcome::ok) {
       return tell(failed, fmt::format("ends with {} for a quantity of {}", to_text(result.outcome),
                                       quantity));
