@@ -82,9 +82,12 @@ def play_memif(appliance, record):
     for kind in ('core', 'control'):
         kill(appliance, kind)
         wait_for_load(appliance, kind)
-    kill(appliance, 'launcher')
+    # The load stands still while its port goes away: DPDK's memif unmaps it in another thread.
+    kill(appliance, 'launcher', just_before=lambda: load.send_signal(signal.SIGSTOP))
     load.send_signal(signal.SIGINT)  # it ends when the answers under way are overdue
-    wait_for_end(load)
+    load.send_signal(signal.SIGCONT)
+    if wait_for_end(load) < 0:
+        fail(f'tollload died: {record.with_suffix(".log").read_text()}')
     appliance.start()
 
 
@@ -115,13 +118,14 @@ def answered_count(appliance):
     return appliance.control('stats')['cca_sent'] if appliance.is_controlled() else 0
 
 
-def kill(appliance, kind):
+def kill(appliance, kind, just_before=lambda: None):
     """Kills one process under load; its launcher starts another, or everything has ended."""
     time.sleep(SETTLE_S)
     pids = processes(appliance, kind)
     if not pids:
         fail(f'stats names no process {kind}')
     print(f'killing {kind}, pid {pids[0]}, after {answered_count(appliance)} answers')
+    just_before()
     os.kill(pids[0], signal.SIGKILL)
     if kind == 'launcher':
         wait_for('the death of the launcher', lambda: appliance.process.poll() is not None)

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -28,6 +29,9 @@ constexpr Duration yield_interval = Duration::microseconds(20);
 constexpr Duration progress_interval = Duration::seconds(1);
 
 volatile sig_atomic_t stop_requests = 0;
+// Whoever stops this may have stopped the appliance before. What DPDK had mapped of a memif port
+// goes away with its other end, in another thread, and may not be polled meanwhile.
+constexpr useconds_t stop_rest_us = 200'000;
 
 void request_stop(int) {
   stop_requests = stop_requests + 1;
@@ -69,6 +73,7 @@ void drive(const Options& options, Engine& engine, dataplane::Transport& transpo
   Instant now = clock.now();
   Teller teller(options.quiet, now);
   Instant yielded = now;
+  bool is_stopping = false;
   engine.start(transport, now);
   while (engine.turn(now)) {
     now = clock.now();
@@ -78,7 +83,11 @@ void drive(const Options& options, Engine& engine, dataplane::Transport& transpo
       yielded = now;
       teller.tell(engine, engine.results(), now);
     }
-    if (stop_requests > 0) engine.stop();
+    if (stop_requests > 0 && !is_stopping) {
+      is_stopping = true;
+      ::usleep(stop_rest_us);
+      engine.stop();
+    }
     if (stop_requests > 1) {
       engine.results().failure = "stopped by a second signal";
       return;
