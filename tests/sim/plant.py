@@ -46,20 +46,20 @@ BUGS = {
         '      slot(count).state = GroupState::durable;'),
     'forgotten-release': (
         'the end of a session gives the holds of its first rating group only back',
-        'app/charge.cc',
+        'app/charge_session.cc',
         'if (quota.hold_count != 0) {\n'
         '      change_quota(context, {&quota, Pool::extension, at});\n'
         '      release_holds(context, quota);\n    }\n    at = quota.next;',
         'at = quota.next;'),
     'no-duplicate-check': (
         'an UPDATE whose answer is no longer stored is carried out again',
-        'app/charge.cc',
+        'app/charge_answer.cc',
         'if (was_seen(session, request.number)) return Outcome::session_forgotten;',
         'if (was_seen(session, request.number) && !session.quota_count)\n'
         '        return Outcome::session_forgotten;'),
     'stored-answer': (
         'the stored answer is looked for by number, not by type and number',
-        'app/charge.cc',
+        'app/charge_answer.cc',
         'if (answer.type == static_cast<u8>(request.kind) && answer.number == request.number) {',
         'if (answer.type != 0 && answer.number == request.number) {'),
     'replay-skips': (
@@ -136,12 +136,21 @@ BUGS = {
 }
 
 
+def refuse_moved(names):
+    moved = []
+    for name in names:
+        _, file, was, _ = BUGS[name]
+        count = (ROOT / file).read_text().count(was)
+        if count != 1:
+            moved.append(f'{name}: the text to be changed stands {count} times in {file}')
+    if moved:
+        raise SystemExit('\n'.join(moved))
+
+
 def plant(copy, name):
     sentence, file, was, becomes = BUGS[name]
     path = copy / file
     text = path.read_text()
-    if text.count(was) != 1:
-        raise SystemExit(f'{name}: the text to be changed stands {text.count(was)} times in {file}')
     path.write_text(text.replace(was, becomes))
     return sentence, path, text
 
@@ -173,6 +182,7 @@ def main():
     parser.add_argument('names', nargs='*', metavar='NAME')
     options = parser.parse_args()
     names = options.names or list(BUGS)
+    refuse_moved(names)  # now, not after an hour
     options.copy.mkdir(parents=True, exist_ok=True)
     tracked = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True,
                              check=True).stdout.split()
