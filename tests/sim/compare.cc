@@ -110,6 +110,12 @@ void Judge::compare_account(u32 number, const ModelAccount& expected) const {
     fail("account {} has other terms or {} buckets, expected {}", number, account.bucket_count,
          expected.buckets.size());
   }
+  const auto members =
+      std::count_if(model_.accounts().begin(), model_.accounts().end(),
+                    [&](const auto& other) { return other.second.payer == number; });
+  if (account.member_count != members) {
+    fail("account {} counts {} members, expected {}", number, account.member_count, members);
+  }
   u32 open = 0;
   for (const auto& [id, session] : model_.sessions()) {
     if (session.is_open && session.subscriber == number) ++open;
