@@ -163,8 +163,8 @@ class Trial {
       if (!is_good(quantity, result)) return false;
       const i64 cost = quantity == 0 ? 0 : result.discounted;
       if (cost < before) {
-        const PythonText& text = use_.discount != nullptr ? *use_.discount : *use_.price;
-        return tell(text, fmt::format("returns {} for a quantity of {} and less, {}, for {}: "
+        const PythonText* const text = use_.discount != nullptr ? use_.discount : use_.price;
+        return tell(*text, fmt::format("returns {} for a quantity of {} and less, {}, for {}: "
                                       "expected that more never costs less",
                                       before, quantity_before, cost, quantity));
       }
@@ -176,9 +176,9 @@ class Trial {
 
   bool is_good(i64 quantity, const FunctionResult& result) {
     const bool is_of_discount = result.is_of_discount || use_.price == nullptr;
-    const PythonText& failed = is_of_discount ? *use_.discount : *use_.price;
+    const PythonText* const failed = is_of_discount ? use_.discount : use_.price;
     if (result.outcome != ProgramOutcome::ok) {
-      return tell(failed, fmt::format("ends with {} for a quantity of {}", to_text(result.outcome),
+      return tell(*failed, fmt::format("ends with {} for a quantity of {}", to_text(result.outcome),
                                       quantity));
     }
     if (use_.price != nullptr && quantity == 0 && result.said != 0) {
