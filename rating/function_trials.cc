@@ -165,8 +165,8 @@ class Trial {
       if (cost < before) {
         const PythonText* const text = use_.discount != nullptr ? use_.discount : use_.price;
         return tell(*text, fmt::format("returns {} for a quantity of {} and less, {}, for {}: "
-                                      "expected that more never costs less",
-                                      before, quantity_before, cost, quantity));
+                                       "expected that more never costs less",
+                                       before, quantity_before, cost, quantity));
       }
       before = cost;
       quantity_before = quantity;
@@ -179,7 +179,7 @@ class Trial {
     const PythonText* const failed = is_of_discount ? use_.discount : use_.price;
     if (result.outcome != ProgramOutcome::ok) {
       return tell(*failed, fmt::format("ends with {} for a quantity of {}", to_text(result.outcome),
-                                      quantity));
+                                       quantity));
     }
     if (use_.price != nullptr && quantity == 0 && result.said != 0) {
       return tell(*use_.price,
