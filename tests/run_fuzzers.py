@@ -6,7 +6,8 @@
     tests/run_fuzzers.py BUILD SECONDS LOG
 
 A target FOLDER_NAME_fuzz begins with FOLDER/corpus/NAME (or FOLDER/corpus) and writes what it
-learns to BUILD/corpus, never into the tree. A finding is left beside the target as crash-*; add it
+learns to BUILD/corpus, never into the tree. Who reads Diameter gets the words of our dictionary
+(BUILD/diameter/diameter.dict). A finding is left beside the target as crash-*; add it
 to the corpus together with the repair. LOG gets one JSON line a target, as meson's test log has.
 """
 import concurrent.futures
@@ -20,6 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INPUT_SECONDS_MAX = 10
 MEMORY_MIB_MAX = 2048
+DIAMETER = ('app', 'diameter')  # folders whose targets read messages
 
 
 def corpus_of(folder, name):
@@ -29,16 +31,21 @@ def corpus_of(folder, name):
     return []
 
 
+def words_for(folder, build):
+    return [f'-dict={build}/diameter/diameter.dict'] if folder in DIAMETER else []
+
+
 def search(target, seconds):
     folder = target.parent.name
+    build = target.parent.parent
     name = target.name.removeprefix(f'{folder}_').removesuffix('_fuzz')
-    learned = target.parent.parent / 'corpus' / target.name
+    learned = build / 'corpus' / target.name
     learned.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     done = subprocess.run(
         [target, f'-max_total_time={seconds}', f'-timeout={INPUT_SECONDS_MAX}',
          f'-rss_limit_mb={MEMORY_MIB_MAX}', f'-artifact_prefix={target.parent}/crash-',
-         '-print_final_stats=1', learned, *corpus_of(folder, name)],
+         '-print_final_stats=1', *words_for(folder, build), learned, *corpus_of(folder, name)],
         capture_output=True, text=True, errors='replace')
     result = 'OK' if done.returncode == 0 else 'FAIL'
     counts = [line.split()[-1] for line in done.stderr.splitlines() if 'number_of_executed' in line]

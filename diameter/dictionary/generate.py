@@ -3,11 +3,12 @@
 # Copyright the Tollgate authors
 """Makes the C++ tables of the dictionary from the CSV files beside this script.
 
-usage: generate.py FOLDER shapes|ids|tables OUTPUT
+usage: generate.py FOLDER shapes|ids|tables|words OUTPUT
 
 shapes  diameter/dictionary_shapes.hh: shape_of, one octet a code
 ids     diameter/avp_ids.hh: a named constant for each AVP
 tables  dictionary_tables.cc: find_avp, group_rules, command_rules, enum_name
+words   diameter.dict: what libFuzzer puts into messages, in its own format
 """
 import csv
 import pathlib
@@ -204,8 +205,54 @@ def tables(folder):
     return lines
 
 
+def reachable(folder):
+    """The AVPs of our commands, and what their groups hold, however deep, by (code, vendor)."""
+    members = {}
+    for row in rows_of(folder, "groups.csv"):
+        if row["child_code"]:
+            child = (int(row["child_code"]), int(row["child_vendor"]))
+            members.setdefault(int(row["parent_code"]), set()).add(child)
+    found = set()
+    waiting = [(int(row["child_code"]), int(row["child_vendor"]))
+               for row in rows_of(folder, "commands.csv") if row["child_code"]]
+    while waiting:
+        avp = waiting.pop()
+        if avp not in found:
+            found.add(avp)
+            waiting += members.get(avp[0], ())
+    return found
+
+
+def words(folder):
+    """An AVP as far as its type says it: all of it if the type has one length, else its header.
+    Enumerated ones once for each value that has a name. And each command's version to code."""
+    fixed = {"integer32": 4, "unsigned32": 4, "float32": 4, "time": 4, "integer64": 8,
+             "unsigned64": 8}
+    names = {}
+    for row in rows_of(folder, "enums.csv"):
+        key = (int(row["code"]), int(row["vendor_id"]))
+        names.setdefault(key, set()).add(int(row["value"]))
+    ours, found = reachable(folder), set()
+    for avp in load_avps(folder):
+        key = (avp["code"], avp["vendor"])
+        if key not in ours:
+            continue
+        values = [bytes(fixed.get(avp["type"], 0))]
+        if avp["type"] == "enumerated":
+            values = [v.to_bytes(4, "big", signed=v < 0) for v in sorted(names.get(key, {0}))]
+        vendor = avp["vendor"].to_bytes(4, "big") if avp["vendor"] else b""
+        for value in values:
+            length = (8 + len(vendor) + len(value)).to_bytes(3, "big")
+            found.add(avp["code"].to_bytes(4, "big") + bytes([avp["flags"]]) + length + vendor +
+                      value)
+    for row in rows_of(folder, "commands.csv"):
+        flags = 0xC0 if "REQ" in row["header_flags"] else 0x40
+        found.add(bytes([flags]) + int(row["code"]).to_bytes(3, "big"))
+    return ['"' + "".join(f"\\x{octet:02x}" for octet in word) + '"' for word in sorted(found)]
+
+
 def main():
-    makers = {"shapes": shapes, "ids": ids, "tables": tables}
+    makers = {"shapes": shapes, "ids": ids, "tables": tables, "words": words}
     if len(sys.argv) != 4 or sys.argv[2] not in makers:
         sys.exit(__doc__)
     lines = makers[sys.argv[2]](pathlib.Path(sys.argv[1]))
