@@ -338,6 +338,8 @@ void Charger::settle_one(const ChargeContext& context, const ChargeService& serv
   }
   if (answer.outcome != Outcome::ok) return;
   answer.outcome = account_outcome(context);
+  const bool has_rule = (service.priced_flags & ChargeService::is_without_rule) == 0;
+  if (answer.outcome == Outcome::ok && !has_rule) answer.outcome = Outcome::rating_failed;
   work.wants_grant = answer.outcome == Outcome::ok;
 }
 

@@ -107,6 +107,8 @@ struct ChargeService {
   // What is reported was used before the tariff changed, or after it (Tariff-Change-Usage).
   static constexpr u8 is_before_change = 0x40;
   static constexpr u8 is_after_change = 0x20;
+  // No normalising rule fits: what is reported is priced as it came, and nothing more is granted.
+  static constexpr u8 is_without_rule = 0x10;
   u8 priced_flags = 0;
   u32 priced_group = 0;
   u32 priced_identifier = 0;

@@ -49,6 +49,7 @@ struct NetCounters {
   u64 refused_program_failed;
   u64 refused_avp_missing;
   u64 refused_no_rule;
+  u64 priced_as_came;
   u64 rules_unusable;
   u64 traced;
   u64 drop_trace_full;
@@ -97,6 +98,7 @@ inline constexpr CounterName net_counter_names[] = {
     {"refused_program_failed", "requests refused because a rule's Python function had no result"},
     {"refused_avp_missing", "requests refused because an AVP that a rule needs is missing"},
     {"refused_no_rule", "requests refused because no normalising rule fits"},
+    {"priced_as_came", "reports by the client's own rating group, for no normalising rule fits"},
     {"rules_unusable", "normalising rules that were published and cannot be used"},
     {"traced", "messages copied for somebody who watches"},
     {"drop_trace_full", "messages not copied for him, because he is too slow"},

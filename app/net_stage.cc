@@ -109,27 +109,30 @@ bool NetTile::stage(Connection& connection, Bytes message) {
   return true;
 }
 
-// False if the event cannot be charged: then `refusal_` tells the AVP.
+// False if the request is refused as a whole: then `refusal_` tells the AVP.
 bool NetTile::normalise(Bytes message, const RequestNormaliser::Written& written) {
   ++counters_.normalised;
-  switch (normaliser_.apply({message, request_, turn_.now}, written, refusal_)) {
+  const RequestNormaliser::Result result =
+      normaliser_.apply({message, request_, turn_.now}, written, refusal_);
+  counters_.priced_as_came += result.is_priced_as_came ? 1 : 0;
+  switch (result.reason) {
     case rating::NormaliseOutcome::ok:
     case rating::NormaliseOutcome::unchanged:
-      return true;
+      break;
     case rating::NormaliseOutcome::number_unusable:
       ++counters_.refused_number_unusable;
-      return false;
+      break;
     case rating::NormaliseOutcome::program_failed:
       ++counters_.refused_program_failed;
-      return false;
+      break;
     case rating::NormaliseOutcome::avp_missing:
       ++counters_.refused_avp_missing;
-      return false;
+      break;
     case rating::NormaliseOutcome::no_rule:
       ++counters_.refused_no_rule;
-      return false;
+      break;
   }
-  return false;
+  return !result.is_refused;
 }
 
 // Rules change with the tariff. Those that cannot be used are none: requests are then charged as

@@ -65,19 +65,34 @@ void tell_culprit(Bytes message, std::span<const rating::AvpStep> path,
   while (depth > 0) refusal.wrap(chain[--depth]);
 }
 
+bool wants_grant(const ChargeRequest& head, const ChargeService& service) {
+  return head.kind == RequestKind::update && service.wanted != Wanted::nothing &&
+         service.is_final_report == 0;
+}
+
+void take_price_key(const rating::ChargeEvent& event, ChargeService& service) {
+  service.priced_flags = ChargeService::is_priced_apart;
+  service.priced_group = event.rating_group;
+  service.priced_identifier = event.service_identifier;
+  if (event.has_rating_group) service.priced_flags |= ledger::service_flag::has_rating_group;
+  if (event.has_service_identifier) {
+    service.priced_flags |= ledger::service_flag::has_service_identifier;
+  }
+}
+
 }  // namespace
 
-NormaliseOutcome RequestNormaliser::apply(const Input& input, const Written& written,
-                                          diameter::Refusal& refusal) {
+RequestNormaliser::Result RequestNormaliser::apply(const Input& input, const Written& written,
+                                                   diameter::Refusal& refusal) {
   ChargeRequest& head = written.head;
   const MessageAvps avps(input);
   const u64 context = rating::context_key(as_text(input.request.service_context_id));
   rules_.look(avps, context, input.now);
   const bool begins = head.kind == RequestKind::initial || head.kind == RequestKind::event;
-  NormaliseOutcome outcome = NormaliseOutcome::unchanged;
+  Result result;
   for (ChargeService& service : written.services) {
     rating::ChargeEvent event;
-    outcome = rules_.apply(
+    const NormaliseOutcome outcome = rules_.apply(
         {.rating_group = service.rating_group,
          .service_identifier = service.service_identifier,
          .has_rating_group = (service.flags & ledger::service_flag::has_rating_group) != 0,
@@ -86,23 +101,22 @@ NormaliseOutcome RequestNormaliser::apply(const Input& input, const Written& wri
         event);
     if (outcome == NormaliseOutcome::unchanged) continue;
     if (outcome != NormaliseOutcome::ok) {
-      if (head.kind == RequestKind::termination) continue;
-      tell_culprit(input.message, rules_.culprit(), refusal);
-      return outcome;
+      if (begins) {
+        tell_culprit(input.message, rules_.culprit(), refusal);
+        return {.reason = outcome, .is_refused = true};
+      }
+      service.priced_flags |= ChargeService::is_without_rule;
+      result.is_priced_as_came |= service.used_kinds != 0;
+      if (wants_grant(head, service)) result.reason = outcome;
+      continue;
     }
-    service.priced_flags = ChargeService::is_priced_apart;
-    service.priced_group = event.rating_group;
-    service.priced_identifier = event.service_identifier;
-    if (event.has_rating_group) service.priced_flags |= ledger::service_flag::has_rating_group;
-    if (event.has_service_identifier) {
-      service.priced_flags |= ledger::service_flag::has_service_identifier;
-    }
+    take_price_key(event, service);
     // A session is of one service, the first's; so are its numbers.
     if (&service != written.services.data()) continue;
     if (begins) head.service_context = event.service_context;
     set_numbers(event, written.numbers);
   }
-  return NormaliseOutcome::ok;
+  return result;
 }
 
 }  // namespace tollgate::app

@@ -6,8 +6,9 @@
 //
 // What they set goes into the request for the charge tile: the service, its numbers and zone, and
 // by which rating group and identifier it is priced. The client's own stay beside them: answers
-// mirror those, and quotas are kept by them. A TERMINATION that no rule fits goes on as it came: a
-// session must be able to end.
+// mirror those, and quotas are kept by them. An INITIAL or EVENT that no rule fits is refused. In
+// an UPDATE or TERMINATION a service that no rule fits goes on as it came: what it reports was used
+// and is booked, and the charge tile grants nothing more to it.
 #pragma once
 
 #include "app/charge_request.hh"
@@ -30,15 +31,20 @@ class RequestNormaliser {
     const diameter::CreditControlRequest& request;
     Instant now;
   };
-  // ok or unchanged: go on. Else the outcome is the reason, and `refusal` tells the AVP.
   // What becomes of the request: its head, services and numbers are there, as it came.
   struct Written {
     ChargeRequest& head;
     std::span<ChargeService> services;
     ledger::SessionNumbers& numbers;
   };
-  [[nodiscard]] rating::NormaliseOutcome apply(const Input& input, const Written& written,
-                                               diameter::Refusal& refusal);
+  struct Result {
+    // Why the request is refused, or the grant of a service: ok and unchanged are no reasons.
+    rating::NormaliseOutcome reason = rating::NormaliseOutcome::ok;
+    bool is_refused = false;         // as a whole; `refusal` tells the AVP
+    bool is_priced_as_came = false;  // a report that no rule fits is in it
+  };
+  [[nodiscard]] Result apply(const Input& input, const Written& written,
+                             diameter::Refusal& refusal);
 
  private:
   rating::Normaliser rules_;

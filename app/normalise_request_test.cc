@@ -45,7 +45,7 @@ service data {
 class RulesRig : public NetRig {
  public:
   explicit RulesRig(const std::string& text) : NetRig({.rules = text}) {
-    add_account("46701234567", "prepaid", {Amount{10'000'000}});
+    account_ = add_account("46701234567", "prepaid", {Amount{10'000'000}});
     peer_ = transport().accept("198.18.0.9:5000");
     const diameter::HostAddress host{.octets = {198, 18, 0, 9}};
     const diameter::LocalNode node{.origin = diameter::OriginBlock("pgw1.example", "example"),
@@ -62,12 +62,16 @@ class RulesRig : public NetRig {
     u32 number = 0;
     std::string apn = "internet";
     bool has_location = true;
+    u64 used_octets = 0;
+    u32 rating_group = 10;
+    bool has_parts = true;  // else the units stand at command level
+    bool is_wanted = true;
   };
-  // The answer to a CCR with Rating-Group 10.
+  // The answer to a CCR with one service, of Rating-Group 10 if it says nothing else.
   const diameter::ReceivedAnswer& ask(const Ccr& ccr) {
     static diameter::CreditControlRequest request;
     diameter::samples::set_head(request, ccr.type, ccr.number);
-    diameter::samples::add_mscc(request, 10).requested = diameter::Requested::empty;
+    add_service(request, ccr);
     diameter::PsInformation ps = diameter::samples::ps_information();
     ps.called_station_id = ccr.apn;
     if (!ccr.has_location) ps.user_location = {};
@@ -77,8 +81,39 @@ class RulesRig : public NetRig {
     EXPECT_EQ(decode_answer(answer_octets_, answer_), diameter::AnswerFault::none);
     return answer_;
   }
+  const Octets& answer_octets() const { return answer_octets_; }
+
+  i64 consumed() { return bucket().consumed.count; }
+  i64 held() { return bucket().reserved.count; }
+  u64 told(ledger::Outcome outcome) {
+    u32 row = 0;
+    while (ledger::outcome_table[row].outcome != outcome) ++row;
+    return charge().counters().told[row - 1];
+  }
 
  private:
+  static void add_service(diameter::CreditControlRequest& request, const Ccr& ccr) {
+    diameter::UsedUnits used;
+    used.units.kinds = diameter::unit_total_octets;
+    used.units.total_octets = ccr.used_octets;
+    const auto wanted = ccr.is_wanted ? diameter::Requested::empty : diameter::Requested::absent;
+    if (ccr.has_parts) {
+      diameter::RequestMscc& mscc = diameter::samples::add_mscc(request, ccr.rating_group);
+      mscc.requested = wanted;
+      if (ccr.used_octets != 0) diameter::samples::add_used(request, mscc, used);
+      return;
+    }
+    request.requested = wanted;
+    if (ccr.used_octets == 0) return;
+    request.used_pool[request.used_pool_count++] = used;
+    request.used_count = 1;
+  }
+  const ledger::Bucket& bucket() {
+    const ledger::Shard shard = charge().shard(account_.shard());
+    return shard.bucket(shard.account(account_.index()).first_bucket);
+  }
+
+  ledger::AccountRef account_;
   StreamId peer_;
   Octets answer_octets_;
   diameter::ReceivedAnswer answer_;
@@ -138,6 +173,98 @@ TEST(NormaliseRequest, ASessionCanAlwaysEnd) {
   const diameter::ReceivedAnswer& ended =
       rig.ask({.type = diameter::RequestType::termination, .number = 1, .apn = "strange"});
   EXPECT_EQ(ended.result_code, ResultCode::success);
+}
+
+// ---- What was used is booked, whatever the rules say of the message that tells it
+
+constexpr auto update = diameter::RequestType::update;
+
+// In the demonstration's tariff 2 MB of group 10 are 20 blocks at 0.01 EUR.
+TEST(NormaliseRequest, AnUpdateThatNoRuleFitsIsBookedAndGrantedNothing) {
+  RulesRig rig(rules);
+  EXPECT_EQ(rig.ask({}).result_code, ResultCode::success);
+  EXPECT_GT(rig.held(), 0);
+  const RulesRig::Ccr strange{
+      .type = update, .number = 1, .apn = "strange", .used_octets = 2'000'000};
+  const diameter::ReceivedAnswer& refused = rig.ask(strange);
+  EXPECT_EQ(refused.result_code, ResultCode::success);
+  ASSERT_EQ(refused.mscc_count, 1u);
+  EXPECT_EQ(refused.mscc()[0].rating_group, 10u);
+  EXPECT_EQ(refused.mscc()[0].result_code, ResultCode::rating_failed);
+  EXPECT_EQ(refused.mscc()[0].granted.kinds, 0);
+  diameter::Avp avp;
+  ASSERT_TRUE(find_first(refused.failed_avps, diameter::avp::rating_group, avp));
+  EXPECT_EQ(avp.as_u32(), 10u);
+  EXPECT_EQ(rig.counter("refused_no_rule"), 1u);
+  EXPECT_EQ(rig.counter("priced_as_came"), 1u);
+  const i64 paid = rig.consumed();
+  EXPECT_EQ(paid, 200'000);
+  EXPECT_EQ(rig.held(), 0);
+
+  // Repeated: the same octets, and nothing moves.
+  const Octets first = rig.answer_octets();
+  rig.ask(strange);
+  EXPECT_EQ(rig.answer_octets(), first);
+  EXPECT_EQ(rig.consumed(), paid);
+
+  // The session goes on as soon as a rule fits again.
+  const diameter::ReceivedAnswer& good = rig.ask({.type = update, .number = 2});
+  ASSERT_EQ(good.mscc_count, 1u);
+  EXPECT_EQ(good.mscc()[0].granted.total_octets, 10_MiB);
+  EXPECT_EQ(rig.charge().fault(), "");
+}
+
+TEST(NormaliseRequest, AtCommandLevelTheRefusalIsOfTheMessage) {
+  RulesRig rig(rules);
+  EXPECT_EQ(rig.ask({.has_parts = false}).result_code, ResultCode::success);
+  const diameter::ReceivedAnswer& refused = rig.ask({.type = update,
+                                                     .number = 1,
+                                                     .has_location = false,
+                                                     .used_octets = 2'000'000,
+                                                     .has_parts = false});
+  EXPECT_EQ(refused.result_code, ResultCode::rating_failed);
+  EXPECT_EQ(refused.mscc_count, 0u);
+  EXPECT_EQ(rig.counter("refused_avp_missing"), 1u);
+  EXPECT_EQ(rig.consumed(), 200'000);
+  EXPECT_EQ(rig.charge().fault(), "");
+}
+
+TEST(NormaliseRequest, AReportAloneIsBookedAndIsNoRefusal) {
+  RulesRig rig(rules);
+  EXPECT_EQ(rig.ask({}).result_code, ResultCode::success);
+  const diameter::ReceivedAnswer& booked = rig.ask({.type = update,
+                                                    .number = 1,
+                                                    .apn = "strange",
+                                                    .used_octets = 2'000'000,
+                                                    .is_wanted = false});
+  ASSERT_EQ(booked.mscc_count, 1u);
+  EXPECT_EQ(booked.mscc()[0].result_code, ResultCode::success);
+  EXPECT_EQ(rig.counter("refused_no_rule"), 0u);
+  EXPECT_EQ(rig.counter("priced_as_came"), 1u);
+  EXPECT_EQ(rig.consumed(), 200'000);
+}
+
+TEST(NormaliseRequest, AReportWhoseOwnGroupHasNoPriceIsRefusedByName) {
+  RulesRig rig(rules);
+  EXPECT_EQ(rig.ask({.apn = "pages", .rating_group = 99}).mscc()[0].result_code,
+            ResultCode::success);
+  const diameter::ReceivedAnswer& refused = rig.ask({.type = update,
+                                                     .number = 1,
+                                                     .apn = "strange",
+                                                     .used_octets = 2'000'000,
+                                                     .rating_group = 99});
+  ASSERT_EQ(refused.mscc_count, 1u);
+  EXPECT_EQ(refused.mscc()[0].result_code, ResultCode::rating_failed);
+  EXPECT_EQ(rig.consumed(), 0);
+  EXPECT_EQ(rig.told(ledger::Outcome::rating_failed), 1u);
+}
+
+TEST(NormaliseRequest, AnInitialThatNoRuleFitsStaysRefusedWhole) {
+  RulesRig rig(rules);
+  EXPECT_EQ(rig.ask({.apn = "strange"}).result_code, ResultCode::rating_failed);
+  EXPECT_EQ(rig.ask({.type = update, .number = 1, .used_octets = 2'000'000}).result_code,
+            ResultCode::unknown_session_id);
+  EXPECT_EQ(rig.consumed(), 0);
 }
 
 TEST(NormaliseRequest, WithoutRulesNobodyLooks) {

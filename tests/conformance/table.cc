@@ -130,11 +130,16 @@ std::string Table::run(const std::string& file) {
         title = line.text.substr(8);
         options_ = {};
         options_.tariff = tariff_;
+        options_.rules = rules_;
         begin();
         continue;
       }
       if (words[0] == "tariff") {
         tariff_ = text_of(folder_ + "/" + words.at(1));
+        continue;
+      }
+      if (words[0] == "rules") {
+        rules_ = text_of(folder_ + "/" + words.at(1));
         continue;
       }
       if (words[0] == "include") {

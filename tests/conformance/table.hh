@@ -6,6 +6,7 @@
 //
 //   include FILE                        the lines of another table, from the same folder
 //   tariff FILE                         of the same folder, instead of the demonstration's
+//   rules FILE                          normalising rules of the same folder, instead of none
 //   message NAME = MESSAGE ...          names a message for later rows
 //   account 46701234567 prepaid 10.00EUR
 //   section TITLE                       a new appliance; the rows above the first section, which
@@ -107,6 +108,7 @@ class Table {
   bool is_in_prologue_ = false;
   std::string folder_;
   std::string tariff_;  // text; empty: the demonstration's
+  std::string rules_;   // text; empty: none
   u32 next_id_ = 0x1000;
   u32 row_count_ = 0;
 };
