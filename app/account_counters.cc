@@ -44,7 +44,9 @@ Second period_end(const ChargeContext& context, const rating::Counter& counter) 
 
 i64 value_of(const ChargeContext& context, u16 number) {
   if (number == 0) return 0;
-  const u32 index = find_counter(context, counter_of(context, number));
+  const rating::Counter& counter = counter_of(context, number);
+  if (!rating::has_product(context.account().products, counter.product)) return 0;
+  const u32 index = find_counter(context, counter);
   if (index == 0) return 0;
   const Bucket& bucket = context.shard.bucket(index);
   return bucket.valid_from_s > context.op.now_second() ? bucket.consumed.count : 0;
@@ -111,6 +113,16 @@ rating::UsageSoFar with_counters(const ChargeContext& context, const ChargeServi
 
 bool has_counters(const ChargeContext& context, const rating::Rule& rule) {
   return has_counter(context, rule.usage_counter) && has_counter(context, rule.money_counter);
+}
+
+void begin_counters(const ChargeContext& context, const rating::ProductSet& products) {
+  for (const rating::Counter& counter : context.image.counters()) {
+    if (counter.product == 0 || !rating::has_product(products, counter.product)) continue;
+    const u32 index = find_counter(context, counter);
+    if (index == 0) continue;
+    const Outcome outcome = begin_period(context, index, period_end(context, counter));
+    check(outcome == Outcome::ok, "what was counted was put in");
+  }
 }
 
 Outcome count_use(const ChargeContext& context, const rating::Rule& rule, CountedUse use) {

@@ -5,6 +5,8 @@
 // of a day (docs/tariffs.md, counters). A shared counter stands with the account's payer, in the
 // same shard (purse.hh): all members count it, and so does the payer.
 //
+// One of a product begins anew with the command of the product's turn, not by the clock.
+//
 // A counter is a bucket of a unit of its own that no rule pays with: `product` is the counter's
 // number, `consumed` what it has counted, `valid_from_s` when its period ends, so that it is never
 // of use to a charge while it counts. What is counted is put in and debited in one, so the audit's
@@ -30,6 +32,9 @@ struct CountedUse {
 };
 [[nodiscard]] ledger::Outcome count_use(const ChargeContext& context, const rating::Rule& rule,
                                         CountedUse use);
+
+// The counters of these products begin at nothing, part of their turn.
+void begin_counters(const ChargeContext& context, const rating::ProductSet& products);
 
 // Makes the counters of the rule that are not there. To be asked before the first debit.
 [[nodiscard]] bool has_counters(const ChargeContext& context, const rating::Rule& rule);

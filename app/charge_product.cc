@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "app/account_counters.hh"
 #include "app/charge_command.hh"
 #include "app/command_bucket.hh"
 #include "app/payers.hh"
@@ -106,6 +107,18 @@ rating::Rule rule_of_fee(Unit currency) {
   rule.source_count = 1;
   rule.source[0].unit = currency;
   return rule;
+}
+
+// As a request's: nothing of the policy is asked for here.
+ChargeContext context_of(Shard& shard, Operation& op, const rating::Image& image,
+                         const Command& command) {
+  static constexpr ChargePolicy policy;
+  return {.shard = shard,
+          .op = op,
+          .image = image,
+          .policy = policy,
+          .account_index = command.account.index(),
+          .service_context = 0};
 }
 
 Outcome state_outcome(const Account& account, ledger::Second now) {
@@ -211,6 +224,7 @@ Outcome Commander::begin_turn(Shard& shard, Operation& op, const rating::Image& 
     bring(op, shard, index, all[i], rolls ? all[i + 1].amount : Amount{});
   }
   set_products(op, shard, index, products);
+  begin_counters(context_of(shard, op, image, command), command.products);
   open_buckets(op, shard, index, command.plan);  // it may have been suspended, for want of a fee
   return Outcome::ok;
 }
@@ -218,13 +232,7 @@ Outcome Commander::begin_turn(Shard& shard, Operation& op, const rating::Image& 
 // Takes the turn's fee, or only looks whether it could be taken.
 Outcome Commander::pay_fee(Shard& shard, Operation& op, const rating::Image& image,
                            const Command& command, bool is_taken) {
-  const ChargePolicy policy;
-  const ChargeContext context{.shard = shard,
-                              .op = op,
-                              .image = image,
-                              .policy = policy,
-                              .account_index = command.account.index(),
-                              .service_context = 0};
+  const ChargeContext context = context_of(shard, op, image, command);
   for (const NewBucket& entry : entries(command)) {
     if (entry.role != BucketRole::fee || entry.amount.is_zero()) continue;
     const Payers payers = find_payers(context, rule_of_fee(entry.unit), Payers::payers_max);

@@ -19,6 +19,13 @@ plan p {
     rule "gold" default with gold { pay with octets then EUR; price 0.01EUR per 1MB }
     rule "silver" default with silver { pay with octets then EUR; price 0.05EUR per 1MB }
   }
+  service voice {
+    rule "tiers" group 2 with gold { steps by talked; price first 60s 0.10EUR per 1s then free }
+    rule "limit" group 3 with gold { price 0.10EUR per 1s; limit 1EUR by talk-money }
+    rule "list" default { price 0.20EUR per 1s }
+  }
+  counter talked seconds per product gold
+  counter talk-money EUR per product gold
 }
 product gold { plans p; fee 5EUR per month; excludes silver; allowance 10MB rollover 4MB }
 product silver { plans p; fee 3EUR per month }
@@ -122,6 +129,49 @@ TEST(ChargeProduct, what_a_suspended_product_brought_pays_for_nothing) {
     end A gold                                       -> ok
     event G A data debit ask 3MB                     -> 2001 grant 3000000octets cost 0.30EUR
     audit octets                       -> in 10000000 free 0 held 0 used 3000000 expired 7000000
+  )");
+}
+
+// Tiers and limits of a product: each turn begins them anew, also in the middle of a session.
+TEST(ChargeProduct, counters_of_a_product_begin_anew_with_each_turn) {
+  expect(R"(
+    account A plan p balance 90.00EUR
+    initial L A voice rg 2 ask 50s                   -> 2001 grant 50s
+    terminate L rg 2 used 50s                        -> 2001
+    balance A EUR                                    -> free 80.00 held 0.00 used 10.00
+    turn A gold prices gold                          -> ok
+    initial S A voice rg 2 ask 50s                   -> 2001 grant 50s
+    update S rg 2 used 50s ask 50s                   -> 2001 grant 50s
+    balance A EUR                                    -> free 74.00 held 1.00 used 15.00
+    restart
+    turn A gold prices gold fee 1.00EUR              -> ok balance 73.00EUR
+    update S rg 2 used 50s ask 50s                   -> 2001 grant 50s
+    balance A EUR                                    -> free 68.00 held 1.00 used 21.00
+    terminate S rg 2 used 30s                        -> 2001
+    balance A EUR                                    -> free 68.00 held 0.00 used 22.00
+    initial T A voice rg 3 ask 20s                   -> 2001 grant 10s final terminate
+    terminate T rg 3 used 10s                        -> 2001
+    initial U A voice rg 3 ask 20s                   -> 2001 4012
+    turn A gold prices gold fee 99.00EUR             -> credit_limit_reached
+    update U rg 3 ask 20s                            -> 2001 4012
+    turn A gold prices gold                          -> ok
+    update U rg 3 ask 20s                            -> 2001 grant 10s final terminate
+    terminate U rg 3 used 5s                         -> 2001
+    suspend A gold prices gold                       -> ok
+    initial V A voice rg 3 ask 20s                   -> 2001 grant 20s
+    terminate V rg 3 used 20s                        -> 2001
+    resume A gold prices gold                        -> ok
+    initial W A voice rg 3 ask 20s                   -> 2001 grant 5s final terminate
+    terminate W rg 3 used 5s                         -> 2001
+    balance A EUR                                    -> free 62.00 held 0.00 used 28.00
+    end A gold prices gold                           -> ok
+    initial X A voice rg 2 ask 1s                    -> 2001 grant 1s
+    terminate X rg 2 used 1s                         -> 2001
+    turn A gold prices gold                          -> ok
+    initial Y A voice rg 3 ask 20s                   -> 2001 grant 10s final terminate
+    terminate Y rg 3                                 -> 2001
+    balance A EUR                                    -> free 61.80 held 0.00 used 28.20
+    audit EUR                         -> in 90.00 free 61.80 held 0.00 used 28.20 expired 0.00
   )");
 }
 

@@ -149,9 +149,12 @@ u32 ImageBuilder::add_timeline(const BuiltTimeline& built) {
 }
 
 u32 ImageBuilder::add_counter(const Counter& counter) {
-  const std::vector<u32> key = {counter.id, static_cast<u32>(counter.unit),
-                                static_cast<u32>(counter.period), counter.timeline,
-                                counter.is_shared};
+  const std::vector<u32> key = {counter.id,
+                                static_cast<u32>(counter.unit),
+                                static_cast<u32>(counter.period),
+                                counter.timeline,
+                                counter.is_shared,
+                                counter.product};
   const auto [known, is_new] =
       counter_numbers_.emplace(key, static_cast<u32>(counters_.size()) + 1);
   if (is_new) counters_.push_back(counter);

@@ -271,5 +271,33 @@ TEST(CompileTest, SharedCountersAgree) {
             "3:9 found counter 'c' twice, or another that has its number\n");
 }
 
+TEST(CompileTest, CountersOfProductsAreMovedByThoseWhoHaveThem) {
+  const auto with = [](std::string_view rules, std::string_view plan = "") {
+    return mistakes(
+        fmt::format("plan p {{ currency EUR\ncounter c octets per product gold\n"
+                    "counter m EUR per product gold\n{}\nservice data {{ {} }} }}\n"
+                    "product gold {{ plans p }}\nproduct other {{ plans q }}\n"
+                    "plan q {{ currency EUR\nservice sms {{ rule default {{ price 1EUR }} }} }}",
+                    plan, rules));
+  };
+  EXPECT_EQ(with("rule default with gold { steps by c; price 1EUR per 1MB; limit 5EUR by m }"), "");
+  constexpr std::string_view without = "in a rule that also fits who does not have it\n";
+  EXPECT_EQ(with("rule default { steps by c; price 1EUR per 1MB }"),
+            fmt::format("5:40 found counter 'c' of product 'gold' {}", without));
+  EXPECT_EQ(with("rule default with gold, other { price 1EUR per 1MB; cap 5EUR by m }"),
+            fmt::format("5:40 found product 'other', which is not for plan 'p'\n"
+                        "5:80 found counter 'm' of product 'gold' {}",
+                        without));
+  constexpr std::string_view usual = "rule default { price 1EUR per 1MB }";
+  EXPECT_EQ(with(usual, "counter d octets per product gol"),
+            "4:30 found 'gol', expected a product\n");
+  EXPECT_EQ(with(usual, "counter d octets per product other"),
+            "4:30 found product 'other', which is not for plan 'p'\n");
+  EXPECT_EQ(with(usual, "counter d octets per product gold shared"),
+            "4:35 found 'shared', expected the end of a counter of a product\n");
+  EXPECT_EQ(with(usual, "counter d octets per year"),
+            "4:22 found 'year', expected one of day, week, month, product\n");
+}
+
 }  // namespace
 }  // namespace tollgate::rating

@@ -59,8 +59,20 @@ std::string sources_text(const Rule& rule) {
   return text;
 }
 
+// As it is written.
+std::string counter_text(const Image& image, const Counter& counter) {
+  std::string text(image.text(counter.name));
+  constexpr std::string_view periods[] = {"", " per day", " per week", " per month"};
+  text += periods[static_cast<u8>(counter.period)];
+  const Product* product = image.find_product(counter.product);
+  if (product != nullptr) text += fmt::format(" per product {}", image.text(product->name));
+  return counter.is_shared != 0 ? text + " shared" : text;
+}
+
 void describe_bounds(const Image& image, const Rule& rule, std::vector<std::string>& all) {
-  const auto counter = [&](u16 number) { return image.text(image.counters()[number - 1u].name); };
+  const auto counter = [&](u16 number) {
+    return counter_text(image, image.counters()[number - 1u]);
+  };
   if (rule.factor != rule.factor_by) {
     all.push_back(fmt::format("discount and tax times {}/{}", rule.factor, rule.factor_by));
   }

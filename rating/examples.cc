@@ -77,6 +77,36 @@ std::string all_steps(const Explanation& explanation) {
   return text;
 }
 
+// Why the example cannot say what a counter stands at; empty: it can.
+std::string counter_mistake(const TariffSyntax& syntax, const ExampleText& example,
+                            const CountedText& counted) {
+  const PlanText* plan = syntax.find_plan(example.plan->text);
+  if (plan == nullptr) return {};  // there is no price then
+  const auto has_name = [&](const CounterText& each) {
+    return each.name.text == counted.counter.text;
+  };
+  const auto found = std::ranges::find_if(plan->counters, has_name);
+  if (found == plan->counters.end()) {
+    return fmt::format("says what '{}' stands at, which is no counter of plan '{}'",
+                       counted.counter.text, example.plan->text);
+  }
+  if (found->unit != counted.amount.unit) {
+    return fmt::format(
+        "says that counter '{}' stands at {}, but it counts {}", counted.counter.text,
+        to_text(Amount{counted.amount.count}, counted.amount.unit), unit_name(found->unit));
+  }
+  const auto is_its = [&](const NameText& each) {
+    const ProductText* product = syntax.find_product(each.text);
+    const auto is_it = [&](const NameText& name) { return name.text == found->product->text; };
+    return is_it(each) || std::ranges::any_of(product->includes, is_it);
+  };
+  if (found->product && std::ranges::none_of(example.products, is_its)) {
+    return fmt::format("says what counter '{}' stands at, which is nothing without product '{}'",
+                       counted.counter.text, found->product->text);
+  }
+  return {};
+}
+
 void verify(const TariffSyntax& syntax, const ExampleText& example, const Image& image,
             Report& report) {
   const auto tell = [&](std::string message, std::string hint = {}) {
@@ -95,6 +125,11 @@ void verify(const TariffSyntax& syntax, const ExampleText& example, const Image&
     if (syntax.find_product(product.text) != nullptr) continue;
     tell(fmt::format("has '{}', which is no product", product.text));
     return;
+  }
+  for (const CountedText& counted : example.counted) {
+    const std::string why = counter_mistake(syntax, example, counted);
+    if (!why.empty()) tell(why);
+    if (!why.empty()) return;
   }
   const Explanation result = explain(image, event_of(syntax, example));
   const std::string steps = all_steps(result);

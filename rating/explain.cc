@@ -159,7 +159,9 @@ void Explainer::prepare_rule() {
 i64& Explainer::counter(u16 number) {
   const auto [known, is_new] = counters_.try_emplace(number);
   if (is_new) {
-    const std::string_view name = image_.text(image_.counters()[number - 1].name);
+    const Counter& asked = image_.counters()[number - 1];
+    if (!has_product(products_, asked.product)) return known->second;
+    const std::string_view name = image_.text(asked.name);
     for (const PriceEvent::Counted& counted : event_.counted) {
       if (counted.counter == name) known->second = std::max(counted.amount.count, i64{0});
     }

@@ -127,14 +127,15 @@ struct Plan {
   Extent bonuses;  // likewise
 };
 
-// What an account counts over its sessions: a quantity or money, begun anew with each period.
+// What an account counts over its sessions: a quantity or money, begun anew with each period, or
+// with each turn of a product; without the product it is at nothing.
 struct Counter {
   u32 id = 0;  // it is stored with accounts; counter_id of its name, or shared_counter_id
   Unit unit = Unit::none;
   Period period = Period::ever;
   u8 is_shared = 0;  // it stands with who pays for the account, and all his members count it
   u32 timeline = 0;  // where the periods begin: index + 1, 0: never
-  u32 zero1 = 0;
+  u32 product = 0;   // product_id; its turns are the periods
   TextRef name;
 };
 

@@ -33,7 +33,10 @@ service data { default group 1
     price first 1MB 0.01EUR per 1KB then 0.02EUR per 1KB }
   rule identifier 3 { price 0.01EUR per 1MB; round exact; grant 1MB max 2MB; threshold 10% }
   rule default barred }
-service sms { rule default { price 0.10EUR } } })"};
+counter packed octets per product pack
+service sms { rule default { price 0.10EUR } rule group 7 with pack { meter volume
+  steps by packed; price 0.10EUR per 1MB } } }
+product pack { plans p; fee 1EUR })"};
   const Compiled compiled = compile({&text, 1});
   check(compiled.is_good(), "the fuzzer's own tariff is good");
   return compiled.image;

@@ -73,6 +73,7 @@ class Lowering {
   std::vector<u64> contexts(const ServiceText& service, std::vector<Meter>& meters);
   void context_name(const NameText& name);
   void counters(const PlanText& plan);
+  u32 product_of(const PlanText& plan, const NameText& name);
   void compare_shared(const CounterText& counter);
   void add_variants(const RuleText& rule, u32 index);
 
@@ -149,11 +150,25 @@ void Lowering::counters(const PlanText& plan) {
     record.unit = counter.unit;
     record.period = counter.period;
     record.timeline = world_.periods(plan, counter.period);
+    if (counter.product) record.product = product_of(plan, *counter.product);
     record.name = builder_.add_text(counter.name.text);
     const u32 number = builder_.add_counter(record);
     if (number > 0xffff) report_.add(counter.name.at, "found more than 65535 counters");
-    scope_.counters.emplace(counter.name.text, PlanScope::Counter{number, id, counter.unit});
+    scope_.counters.emplace(
+        counter.name.text,
+        PlanScope::Counter{number, id, counter.unit, counter.product ? counter.product->text : ""});
   }
+}
+
+// Its number, also where it is wrong: then there will be no image.
+u32 Lowering::product_of(const PlanText& plan, const NameText& name) {
+  const ProductText* product = world_.find_product(name);
+  const auto is_plan = [&](const NameText& each) { return each.text == plan.name.text; };
+  if (product != nullptr && std::ranges::none_of(product->plans, is_plan)) {
+    report_.add(name.at, fmt::format("found product '{}', which is not for plan '{}'", name.text,
+                                     plan.name.text));
+  }
+  return product_id(name.text);
 }
 
 // Members of one family may have different plans: what they share must be the same in all.

@@ -373,8 +373,24 @@ const PlanScope::Counter* RuleLowering::find_counter(const NameText& name, Unit 
   return nullptr;
 }
 
+// What is nothing without its product must not be moved, or bound anything, without it.
+const PlanScope::Counter* RuleLowering::moved_counter(const NameText& name, Unit unit) {
+  const PlanScope::Counter* counter = find_counter(name, unit);
+  if (counter == nullptr || counter->product.empty()) return counter;
+  const std::vector<NameText>& with = text_.conditions.products;
+  const auto is_it = [&](const NameText& each) { return each.text == counter->product; };
+  if (!with.empty() && std::ranges::all_of(with, is_it)) return counter;
+  report_.add(
+      name.at,
+      fmt::format("found counter '{}' of product '{}' in a rule that also fits who does not "
+                  "have it",
+                  name.text, counter->product),
+      fmt::format("write the condition: with {}", counter->product));
+  return nullptr;
+}
+
 void RuleLowering::lower_counted(const BoundText& bound, bool is_cap) {
-  const PlanScope::Counter* counter = find_counter(*bound.counter, rule_.currency);
+  const PlanScope::Counter* counter = moved_counter(*bound.counter, rule_.currency);
   if (counter == nullptr) return;
   const auto is_foreign = [&](const PaymentSource& source) {
     return source.is_money() && source.unit != rule_.currency;
@@ -394,7 +410,7 @@ void RuleLowering::lower_counted(const BoundText& bound, bool is_cap) {
 
 void RuleLowering::lower_bounds() {
   if (text_.steps_by) {
-    const PlanScope::Counter* counter = find_counter(*text_.steps_by, rule_.unit);
+    const PlanScope::Counter* counter = moved_counter(*text_.steps_by, rule_.unit);
     if (counter != nullptr) rule_.usage_counter = static_cast<u16>(counter->number);
   }
   if (text_.minimum && is_price(*text_.minimum, "a minimum")) {

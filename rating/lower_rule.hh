@@ -17,6 +17,7 @@ struct PlanScope {
     u32 number = 0;  // as Rule names it
     u32 id = 0;      // as accounts do
     Unit unit = Unit::none;
+    std::string product;  // whose turns it begins anew with; empty: none's
   };
   std::map<std::string, Counter, std::less<>> counters;
 };
@@ -67,6 +68,8 @@ class RuleLowering {
   bool is_price(const AmountText& amount, std::string_view what);
   // Unit none: of any.
   const PlanScope::Counter* find_counter(const NameText& name, Unit unit);
+  // The same for one that the rule moves.
+  const PlanScope::Counter* moved_counter(const NameText& name, Unit unit);
   bool lower_exchange(const SourceText& source, PaymentSource& made);
   // The innermost of rule, service and plan that says something.
   template <class Field>

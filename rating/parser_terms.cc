@@ -80,10 +80,22 @@ bool Parser::counter() {
     return fail("what it counts: octets, seconds, events or a currency");
   }
   next();
-  if (accept("per") &&
-      !one_of<Period>({{"day", Period::day}, {"week", Period::week}, {"month", Period::month}},
-                      made.period)) {
-    return false;
+  if (accept("per")) {
+    constexpr Period of_product = Period::ever;
+    if (!one_of<Period>({{"day", Period::day},
+                         {"week", Period::week},
+                         {"month", Period::month},
+                         {"product", of_product}},
+                        made.period)) {
+      return false;
+    }
+    if (made.period == of_product && !name(made.product.emplace(), "the name of the product")) {
+      return false;
+    }
+  }
+  if (made.product && peek().text == "shared") {
+    return fail("the end of a counter of a product",
+                "a family has no turns: counters are shared per day, week or month");
   }
   made.is_shared = accept("shared");
   plan_->counters.push_back(std::move(made));

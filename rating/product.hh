@@ -43,6 +43,14 @@ struct ProductRow {
   u32 id[service_products_max] = {};
 };
 
+// Whether it is one of them, or none is asked for.
+inline bool has_product(const ProductSet& set, u32 id) {
+  for (const u32 each : set) {
+    if (each == id) return true;
+  }
+  return id == 0;
+}
+
 // Which of the row's products are in the set, as bits. Every place is looked at: that takes no
 // branch but for those that the account has not.
 inline u32 product_class(const ProductRow& row, const ProductSet& set) {

@@ -181,6 +181,7 @@ struct CounterText {
   NameText name;
   Unit unit = Unit::none;
   Period period = Period::ever;
+  std::optional<NameText> product;  // or with each turn of this
   bool is_shared = false;
 };
 

@@ -171,6 +171,32 @@ example "when" { plan p; service voice; to 46701; use 1s; expect cost 0.55EUR }
             "example \"when\" says no moment, but the price depends on it");
 }
 
+// What an example says of a counter must be able to be.
+TEST(TariffTest, CountersThatAnExampleSpeaksOf) {
+  const auto told = [](std::string_view statements) {
+    const Compiled compiled = compile_text(fmt::format(
+        "plan p {{ currency EUR; counter used octets; counter packed octets per product pack\n"
+        "service data {{ rule default {{ price 1EUR per 1MB }}\n"
+        "rule default with pack {{ steps by packed; price first 5MB 2EUR per 1MB then free }} }} "
+        "}}\n"
+        "product pack {{ plans p; fee 1EUR }}\nproduct all {{ plans p; fee 2EUR; includes pack }}\n"
+        "example \"e\" {{ plan p; service data; {} }}\n",
+        statements));
+    std::string all;
+    for (const Diagnostic& wrong : compiled.diagnostics) all += wrong.message + "\n";
+    return all;
+  };
+  EXPECT_EQ(told("with pack; counted packed 4MB; use 2MB; expect cost 2EUR"), "");
+  EXPECT_EQ(told("with all; counted packed 4MB; use 2MB; expect cost 2EUR"), "");
+  EXPECT_EQ(told("with pack; counted packet 4MB; use 2MB; expect cost 2EUR"),
+            "example \"e\" says what 'packet' stands at, which is no counter of plan 'p'\n");
+  EXPECT_EQ(told("counted used 4EUR; use 2MB; expect cost 2EUR"),
+            "example \"e\" says that counter 'used' stands at 4.00EUR, but it counts octets\n");
+  EXPECT_EQ(told("counted packed 4MB; use 2MB; expect cost 2EUR"),
+            "example \"e\" says what counter 'packed' stands at, which is nothing without product "
+            "'pack'\n");
+}
+
 // All mistakes of `text` after the shared part, "line message", lines counted from its own first.
 std::string mistakes(std::string_view text) {
   const auto lines = static_cast<u32>(std::ranges::count(world, '\n'));
@@ -321,6 +347,21 @@ TEST(TariffTest, FormattingChangesNoMeaning) {
   const Compiled original = compile({&files[1], 1});
   ASSERT_TRUE(formatted.is_good());
   EXPECT_TRUE(compare(Image(original.image), Image(formatted.image)).empty());
+}
+
+TEST(TariffTest, WhenACounterBeginsAnewIsADifference) {
+  const auto of = [](std::string_view period) {
+    return compile_text(fmt::format(
+        "plan p {{ currency EUR; counter used octets {}\nservice data {{ rule default with pack "
+        "{{ steps by used; price 1EUR per 1MB }} }} }}\nproduct pack {{ plans p }}\n",
+        period));
+  };
+  const Compiled month = of("per month");
+  const Compiled turn = of("per product pack");
+  const auto found = compare(Image(month.image), Image(turn.image));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].before, "steps by used per month");
+  EXPECT_EQ(found[0].after, "steps by used per product pack");
 }
 
 TEST(TariffTest, ADifferenceIsToldWithItsPlan) {

@@ -389,7 +389,13 @@ bool Checker::timelines() const {
 
 bool Checker::counters() const {
   const auto all = table<Counter>(header_.counters);
-  return std::ranges::all_of(all, [this](const Counter& counter) {
+  const auto products = table<Product>(header_.products);
+  return std::ranges::all_of(all, [&](const Counter& counter) {
+    const auto is_its = [&](const Product& each) { return each.id == counter.product; };
+    if (counter.product != 0 && (counter.period != Period::ever || counter.is_shared != 0 ||
+                                 std::ranges::none_of(products, is_its))) {
+      return false;
+    }
     return counter.unit != Unit::none && counter.period <= Period::month &&
            counter.is_shared <= 1 && counter.timeline <= header_.timelines.count &&
            is_text(counter.name);
