@@ -28,6 +28,29 @@ bool is_of_session(CommandKind kind) {
          kind == CommandKind::abort_session;
 }
 
+bool has_pool(const Shard& shard, const ledger::Session& session, u32 identifier) {
+  const Unit pool = money_unit(identifier);
+  if (session.quota_count == 0) return false;
+  if (session.quota.pool == pool) return true;
+  for (u32 at = session.first_extension; at != 0;) {
+    const ledger::Quota& quota = shard.extension(at).quota;
+    if (quota.pool == pool) return true;
+    at = quota.next;
+  }
+  return false;
+}
+
+// To the part of a session that a re_auth_session is about.
+void narrow(const Command& command, SessionOrder& order) {
+  if ((command.flags & ledger::command_flag::names_pool) != 0) {
+    order.scope = OrderScope::pool;
+    order.part = static_cast<u32>(command.pool);
+  } else if (command.rating_group >= 0) {
+    order.scope = OrderScope::rating_group;
+    order.part = static_cast<u32>(command.rating_group);
+  }
+}
+
 }  // namespace
 
 void Commander::carry_out(Shard& shard, Operation& op, const rating::Image& image,
@@ -221,15 +244,17 @@ Outcome Commander::order_session(const Shard& shard, const Command& command) {
   const ledger::Session& session = shard.session(index);
   if (session.state != ledger::SessionState::open) return Outcome::session_closed;
   const bool is_abort = command.kind == CommandKind::abort_session;
-  const SessionOrder order{
-      .origin_host = session.origin_host,
-      .rating_group = is_abort ? SessionOrder::whole_session : command.rating_group,
-      .way = Way{session.closed_next},
-      .session_hash = hash,
-      .kind = is_abort ? OrderKind::abort : OrderKind::re_auth,
-      .shard = static_cast<u8>(shard.number()),
-      .session_id_bytes = command.session_id_bytes,
-      .session_id = command.session_id};
+  SessionOrder order{.origin_host = session.origin_host,
+                     .way = Way{session.closed_next},
+                     .session_hash = hash,
+                     .kind = is_abort ? OrderKind::abort : OrderKind::re_auth,
+                     .shard = static_cast<u8>(shard.number()),
+                     .session_id_bytes = command.session_id_bytes,
+                     .session_id = command.session_id};
+  if (!is_abort) narrow(command, order);
+  if (order.scope == OrderScope::pool && !has_pool(shard, session, order.part)) {
+    return Outcome::pool_unknown;
+  }
   if (!orders_.send(order)) return Outcome::too_busy;
   ++counters_.orders;
   return Outcome::ok;

@@ -122,9 +122,8 @@ void NetTile::send_order(PendingOrder& pending, Connection& connection, Instant 
                                    .origin = &options_.node.origin,
                                    .destination_realm = as_bytes(realm),
                                    .destination_host = as_bytes(host)};
-  if (order.rating_group != SessionOrder::whole_session) {
-    request.rating_group = static_cast<u32>(order.rating_group);
-  }
+  if (order.scope == OrderScope::rating_group) request.rating_group = order.part;
+  if (order.scope == OrderScope::pool) request.pool_identifier = order.part;
   const std::size_t bytes = order.kind == OrderKind::re_auth
                                 ? encode_re_auth_request(request, small_)
                                 : encode_abort_session_request(request, small_);

@@ -13,7 +13,7 @@ void write_order_answer(const SessionOrder& order, u32 result, MutableBytes fram
   auto* head = new (frame.data()) ChargeRequest;
   *head = {.tag = ledger::AnswerTag::none(),
            .received_ns = order.tiles_tried,
-           .service_context = static_cast<u64>(order.rating_group),
+           .service_context = u64{static_cast<u8>(order.scope)} << 32 | order.part,
            .origin_host = order.origin_host,
            .number = result,
            .session_hash = order.session_hash,
@@ -27,11 +27,12 @@ void write_order_answer(const SessionOrder& order, u32 result, MutableBytes fram
 SessionOrder read_order_answer(ChargeRequestView answer) {
   const ChargeRequest& head = answer.head();
   SessionOrder order{.origin_host = head.origin_host,
-                     .rating_group = static_cast<i64>(head.service_context),
+                     .part = static_cast<u32>(head.service_context),
                      .session_hash = head.session_hash,
                      .kind = static_cast<OrderKind>(head.action),
                      .shard = head.shard,
                      .session_id_bytes = static_cast<u8>(head.session_id_bytes),
+                     .scope = static_cast<OrderScope>(head.service_context >> 32),
                      .tiles_tried = static_cast<u32>(head.received_ns)};
   check(answer.session_id().size() <= order.session_id.size(), "it came out of an order");
   answer.session_id().copy(order.session_id.data(), order.session_id.size());

@@ -22,6 +22,8 @@
 namespace tollgate::app {
 
 enum class OrderKind : u8 { re_auth = 1, abort = 2 };
+// What a RAR is narrowed to (RFC 8506 section 5.5).
+enum class OrderScope : u8 { session = 0, rating_group = 1, pool = 2 };
 
 // Beside Result-Codes.
 namespace order_result {
@@ -31,17 +33,16 @@ inline constexpr u32 not_taken = 2;  // its profile says that it would be in vai
 }  // namespace order_result
 
 struct SessionOrder {
-  static constexpr i64 whole_session = -1;
-
-  u64 origin_host = 0;               // hash of the client's name
-  i64 rating_group = whole_session;  // for a RAR
+  u64 origin_host = 0;  // hash of the client's name
+  u32 part = 0;         // the Rating-Group or G-S-U-Pool-Identifier, by scope
   Way way;
   u32 session_hash = 0;
   OrderKind kind = OrderKind::re_auth;
   u8 shard = 0;
   u8 session_id_bytes = 0;
-  u8 reserved = 0;
+  OrderScope scope = OrderScope::session;
   u32 tiles_tried = 0;  // a bit for each net tile that knew no way
+  u32 reserved = 0;
   std::array<char, ledger::session_id_bytes_max> session_id{};
 
   std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }

@@ -12,11 +12,12 @@ namespace {
 
 SessionOrder sample() {
   SessionOrder order{.origin_host = 0x123456789abcdef0,
-                     .rating_group = 4'294'967'295,
+                     .part = 4'294'967'295,
                      .session_hash = 77,
                      .kind = OrderKind::abort,
                      .shard = 63,
-                     .session_id_bytes = 9};
+                     .session_id_bytes = 9,
+                     .scope = OrderScope::pool};
   std::string_view("host;1;22").copy(order.session_id.data(), 9);
   return order;
 }
@@ -31,7 +32,8 @@ TEST(SessionOrder, an_answer_brings_its_order_back) {
   EXPECT_EQ(answer.head().kind, RequestKind::session_answer);
   const SessionOrder back = read_order_answer(answer);
   EXPECT_EQ(back.origin_host, order.origin_host);
-  EXPECT_EQ(back.rating_group, order.rating_group);
+  EXPECT_EQ(back.part, order.part);
+  EXPECT_EQ(back.scope, order.scope);
   EXPECT_EQ(back.session_hash, order.session_hash);
   EXPECT_EQ(back.kind, order.kind);
   EXPECT_EQ(back.shard, order.shard);

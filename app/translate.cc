@@ -215,6 +215,7 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::too_many_members:
     case Outcome::too_many_products:
     case Outcome::refund_too_large:
+    case Outcome::pool_unknown:
       break;  // of commands: no request ends so
   }
   return ResultCode::unable_to_comply;

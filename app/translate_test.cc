@@ -48,6 +48,7 @@ TEST(Translate, every_outcome_has_its_result_code) {
       {Outcome::too_many_members, 5012},
       {Outcome::too_many_products, 5012},
       {Outcome::refund_too_large, 5012},
+      {Outcome::pool_unknown, 5012},
   };
   for (const ledger::OutcomeRow& row : ledger::outcome_table) {
     ASSERT_TRUE(codes.contains(row.outcome)) << row.name;

@@ -65,6 +65,17 @@ void SessionOrders::re_auth(const Json& args, const Reply& reply) {
     }
     command.rating_group = static_cast<i64>(group);
   }
+  if (arguments.has("pool")) {
+    if (arguments.has("rating_group")) {
+      throw Refused(refusal::bad_request, "a rating group or a pool, not both");
+    }
+    const Unit currency = unit_from_name(arguments.text("pool"));
+    if (!is_money(currency)) {
+      throw Refused(refusal::bad_request, "a pool is named by its currency: EUR");
+    }
+    command.flags = ledger::command_flag::names_pool;
+    command.pool = currency_code(currency);
+  }
   const auto found = find(arguments.text("session_id"));
   if (!found) throw refused_by_ledger(Outcome::session_unknown);
   carry_out(*found, command, reply);

@@ -20,8 +20,9 @@ std::size_t encode(const SessionRequest& request, Command command, MutableBytes 
   writer.put_u32(avp::auth_application_id, static_cast<u32>(Application::credit_control));
   if (command == Command::re_auth) {
     writer.put_u32(avp::re_auth_request_type, authorize_only);
-    put_optional(writer, avp::rating_group, request.rating_group);
+    put_optional(writer, avp::g_s_u_pool_identifier, request.pool_identifier);
     put_optional(writer, avp::service_identifier, request.service_identifier);
+    put_optional(writer, avp::rating_group, request.rating_group);
   }
   u8 flags = flag_request | flag_proxiable;
   if (request.is_retransmitted) flags |= flag_retransmitted;

@@ -22,6 +22,7 @@ struct SessionRequest {
   Bytes destination_host;           // the client's Origin-Host
   std::optional<u32> rating_group;  // RAR: re-authorise this only; none: the whole session
   std::optional<u32> service_identifier;
+  std::optional<u32> pool_identifier;  // G-S-U-Pool-Identifier: all that share this pool
 };
 
 // Both return the length written, 0 if it does not fit.

@@ -42,13 +42,15 @@ enum class CommandKind : u8 {
   product_suspend = 17,  // account: its prices and what it brought do not count until
   product_resume = 18,   // account: they do again
   product_end = 19,      // account: they are gone
-  re_auth_session = 30,  // session_id, rating_group (-1: all): the client is asked to report
-  abort_session = 31,    // session_id: the client is asked to end it
+  re_auth_session =
+      30,              // session_id, rating_group (-1: all) or pool: the client is asked to report
+  abort_session = 31,  // session_id: the client is asked to end it
 };
 
 namespace command_flag {
 inline constexpr u8 extend = 1;           // top_up: the bucket's validity is extended
 inline constexpr u8 has_valid_until = 2;  // set_account: valid_until_s is meant, even if 0
+inline constexpr u8 names_pool = 4;       // re_auth_session: pool is meant, not rating_group
 }  // namespace command_flag
 
 // What an entry of a product_turn is. All other commands put in.
@@ -88,6 +90,7 @@ struct Command {
   union {
     i64 credit_limit = -1;  // of set_account
     i64 rating_group;       // of re_auth_session
+    i64 pool;               // likewise: the number of its currency
   };
   u64 transfer_id = 0;       // of the steps of a transfer after the first: its idempotency_key
   u64 other_account_id = 0;  // so that a place that was given to another since is not taken for it

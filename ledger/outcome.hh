@@ -34,6 +34,7 @@ enum class [[nodiscard]] Outcome : u16{
     account_has_members = 26,  // others are paid for by this account
     too_many_products = 27,    // with prices of their own
     too_many_members = 28,     // of one payer
+    pool_unknown = 29,         // the session has no such pool
     // how much
     rating_failed = 30,    // the tariff has no price for this
     unit_mismatch = 31,    // asked for a unit in which the service is not counted
@@ -86,6 +87,8 @@ inline constexpr std::array outcome_table = {
                "an account has at most four products with prices of their own"},
     OutcomeRow{Outcome::too_many_members, "too_many_members",
                "an account pays for at most 255 others"},
+    OutcomeRow{Outcome::pool_unknown, "pool_unknown",
+               "no quota of the session is in a pool of that currency"},
     OutcomeRow{Outcome::rating_failed, "rating_failed", "the tariff has no price for this service"},
     OutcomeRow{Outcome::unit_mismatch, "unit_mismatch",
                "the service is not counted in the unit asked for"},

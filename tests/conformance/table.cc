@@ -326,6 +326,8 @@ std::string Table::order(const Words& words) {
     command.session_id_bytes =
         static_cast<u8>(words.at(1).copy(command.session_id.data(), command.session_id.size()));
     if (!is_abort) command.rating_group = words.size() > 3 ? std::stol(words.at(3)) : -1;
+    const bool is_of_pool = words.size() > 3 && words[2] == "pool";
+    if (is_of_pool) command.flags = ledger::command_flag::names_pool;
   }
   command.shard = static_cast<u8>(command.account.shard());
   const std::string outcome = rig_->order(command);

@@ -26,7 +26,8 @@
 //   wait 30s    stop    restart      -> EXPECTED     (stop: the appliance is told to end)
 //   lag 20ms                            input waits for so long before it is looked at
 //   top-up 46701234567 1.00EUR
-//   reauth SESSION [rg 10]   abort SESSION    an operator's; what came of it is told if not ok
+//   reauth SESSION [rg 10 | pool 978]   abort SESSION    an operator's; what came of it is told
+//                                       if not ok
 //   balance 46701234567              -> free 9.00 held 1.00
 //   sessions                         -> 1            (open sessions of all accounts)
 //   counter NAME                     -> 3

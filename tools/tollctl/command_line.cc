@@ -208,6 +208,7 @@ void add_looking(Builder& build, CLI::App& app, CommandLine& line) {
   CLI::App* reauth = build.verb(session, "reauth", "session.reauth", "ask the gateway to report");
   build.text(reauth, "SESSION-ID", "session_id", "")->required();
   build.number(reauth, "--rating-group", "rating_group", "this one only");
+  build.text(reauth, "--pool", "pool", "the quota pool of this currency only: EUR");
   CLI::App* abort = build.verb(session, "abort", "session.abort", "tell the gateway to end it");
   build.text(abort, "SESSION-ID", "session_id", "")->required();
   CLI::App* peer = build.noun("peer", "Diameter neighbours");
