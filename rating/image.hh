@@ -48,7 +48,7 @@
 namespace tollgate::rating {
 
 inline constexpr u64 image_magic = 0x3146465241544754;  // "TGTARFF1"
-inline constexpr u32 image_layout = 8;
+inline constexpr u32 image_layout = 9;
 inline constexpr u64 image_size_max = 1_GiB;
 inline constexpr u32 initial_buckets_max = 8;  // of one plan; what one command of the ledger makes
 

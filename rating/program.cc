@@ -113,6 +113,11 @@ class Machine {
       case Op::mod:
       case Op::mod_imm:
         return divide(a, b, nullptr, &d);
+      case Op::ceil_imm:
+        if (__builtin_sub_overflow(i64{0}, a, &d)) return ProgramOutcome::overflow;
+        (void)divide(d, b, &d, nullptr);  // by a positive number
+        d = -d;
+        return ProgramOutcome::ok;
       default:
         break;
     }
@@ -137,6 +142,7 @@ class Machine {
       case Op::mul_imm:
       case Op::div_imm:
       case Op::mod_imm:
+      case Op::ceil_imm:
         return arithmetic(one, a, one.imm, d);
       case Op::add:
       case Op::sub:
@@ -218,7 +224,7 @@ bool is_sound(const Instruction& one, const ProgramHeader& header,
   }
   if (one.d >= registers || one.a >= registers || one.b >= registers) return false;
   if (one.op == Op::input) return one.imm >= 0 && one.imm < header.input_count;
-  if (one.op == Op::div_imm || one.op == Op::mod_imm) return one.imm >= 1;
+  if (one.op >= Op::div_imm && one.op <= Op::ceil_imm) return one.imm >= 1;
   const bool is_jump = one.op >= Op::jump && one.op <= Op::jump_ge_imm;
   return !is_jump || one.target < header.instruction_count;
 }

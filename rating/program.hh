@@ -54,6 +54,7 @@ enum class Op : u16 {
   mul_imm,      // d = a * imm
   div_imm,      // d = a // imm, imm at least 1
   mod_imm,      // d = a % imm, imm at least 1
+  ceil_imm,     // d = -(-a // imm), imm at least 1
   neg,          // d = -a
   min,          // d = min(a, b)
   max,          // d = max(a, b)

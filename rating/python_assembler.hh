@@ -128,8 +128,8 @@ class Assembler {
     put8(bits);
   }
   void negate(Register reg) { with_operand(0xf7, static_cast<Register>(3), Operand::of(reg)); }
-  void multiply_wide(Register by) {  // rdx:rax = rax * by, without sign
-    with_operand(0xf7, static_cast<Register>(4), Operand::of(by));
+  void multiply_wide(const Operand& by) {  // rdx:rax = rax * by, without sign
+    with_operand(0xf7, static_cast<Register>(4), by);
   }
   void divide(Register by) {  // rax = rdx:rax / by, rdx = the rest
     with_operand(0xf7, static_cast<Register>(7), Operand::of(by));
@@ -210,9 +210,10 @@ class Assembler {
     put8(static_cast<u8>(0x48 | high(reg) << 2 | high(base)));
   }
   void memory(Register reg, Register base, i32 offset) {
-    put8(static_cast<u8>(0x80 | low(reg) << 3 | low(base)));
+    const bool is_short = offset >= -128 && offset <= 127;
+    put8(static_cast<u8>((is_short ? 0x40 : 0x80) | low(reg) << 3 | low(base)));
     if (low(base) == 4) put8(0x24);
-    put32(static_cast<u32>(offset));
+    is_short ? put8(static_cast<u8>(offset)) : put32(static_cast<u32>(offset));
   }
   void place(Register reg, const Operand& operand) {
     if (operand.kind == Operand::Kind::reg) {

@@ -225,6 +225,8 @@ PythonValue FunctionCompiler::column_of(PythonTable& table, PythonValue row, u32
 PythonValue FunctionCompiler::unary(const PythonNode& node) {
   const std::string& op = node[0].name;
   if (op == "Not") return truth_value(node);
+  PythonValue rounded;
+  if (op == "USub" && round_up(node[1], rounded)) return rounded;
   const PythonValue a = number_expression(node[1]);
   if (op == "UAdd") return a;
   if (op != "USub") {
@@ -240,6 +242,34 @@ PythonValue FunctionCompiler::unary(const PythonNode& node) {
     return mistake(node, "the number does not fit into 64 bits");
   }
   return PythonValue::constant(number);
+}
+
+// -(-a // b), the way to write a quotient that is rounded up, for a constant b above 0: one
+// instruction. It goes wrong where the pieces would: at the least number, which has no negative.
+bool FunctionCompiler::round_up(const PythonNode& node, PythonValue& rounded) {
+  const bool is_pair = node.is("BinOp") && node[1].name == "FloorDiv" && node[0].is("UnaryOp") &&
+                       node[0][0].name == "USub";
+  if (!is_pair) return false;
+  const PythonNode& divisor = node[2];
+  PythonValue by;
+  if (divisor.is("Constant")) {
+    by = constant(divisor);
+  } else if (divisor.is("Name")) {
+    by = name(divisor);
+  } else {
+    return false;
+  }
+  if (!by.is_constant || by.type != PythonType::number || by.number <= 0) return false;
+  const PythonValue a = number_expression(node[0][1]);
+  if (a.is_constant) {
+    rounded = a.number == INT64_MIN ? mistake(node, "the number does not fit into 64 bits")
+                                    : PythonValue::constant(-floor_quotient(-a.number, by.number));
+    return true;
+  }
+  const u16 place = builder_.new_register();
+  builder_.emit({.op = Op::ceil_imm, .d = place, .a = a.place, .imm = by.number});
+  rounded = PythonValue::in(place);
+  return true;
 }
 
 PythonValue FunctionCompiler::binary(const PythonNode& at, std::string_view op, PythonValue a,

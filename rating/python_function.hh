@@ -103,6 +103,8 @@ class FunctionCompiler {
   void for_statement(const PythonNode& node);
   void range_loop(const PythonNode& node, const PythonNode& call);
   void table_loop(const PythonNode& node, PythonTable& table);
+  bool unrolled(const PythonNode& node, PythonTable& table);
+  std::vector<std::string> loop_names(const PythonNode& node, const PythonTable& table);
   void loop_body(const PythonNode& node, Label& next, Label& end);
   void assign_row(const PythonNode& target, PythonTable& table, u16 row);
   bool most_of(const PythonNode& node, const PythonValue& value, i64& most);
@@ -120,6 +122,7 @@ class FunctionCompiler {
   PythonValue row_of(const PythonNode& at, PythonTable& table, PythonValue index);
   PythonValue column_of(PythonTable& table, PythonValue row, u32 column);
   PythonValue unary(const PythonNode& node);
+  bool round_up(const PythonNode& node, PythonValue& rounded);
   PythonValue binary(const PythonNode& at, std::string_view op, PythonValue a, PythonValue b);
   PythonValue fold(const PythonNode& at, std::string_view op, i64 a, i64 b);
   PythonValue divide(const PythonNode& at, bool wants_rest, PythonValue a, PythonValue b);
@@ -166,6 +169,7 @@ class FunctionCompiler {
   u64 facts_used_ = 0;
   u32 parameter_count_ = 0;
   u32 expression_depth_ = 0;
+  u32 unrolled_rounds_ = 0;  // tried
 };
 
 // Whether an assignment anywhere in the tree gives `name` a value.

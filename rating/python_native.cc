@@ -6,10 +6,12 @@
 // rdi holds the inputs and rsi the place of the result from beginning to end; rax, rcx and rdx are
 // for the instruction under way; the rest are registers of the program (python_places.hh).
 
+#include <algorithm>
 #include <bit>
 
 #include "base/check.hh"
 #include "rating/python_places.hh"
+#include "rating/python_ranges.hh"
 
 namespace tollgate::rating {
 namespace {
@@ -36,7 +38,14 @@ struct Reciprocal {
 class NativeWriter {
  public:
   NativeWriter(const ProgramBuilder& builder, const NativePlace& place)
-      : builder_(builder), place_(place), places_(builder) {}
+      : builder_(builder),
+        place_(place),
+        places_(builder),
+        known_(find_ranges(builder)),
+        is_done_(known_.size()) {
+    for (const Known& known : known_) targets_.push_back(known.target);
+    std::ranges::sort(targets_);
+  }
 
   std::vector<u8> write() {
     for (const Register reg : places_.kept()) out_.push(reg);
@@ -45,7 +54,7 @@ class NativeWriter {
     for (u32 at = 0; at < code.size(); ++at) {
       starts_.push_back(out_.here());
       at_ = at;
-      instruction(code[at]);
+      if (known_[at].is_reached && !is_done_[at]) instruction(code[at]);
     }
     // A jump may lead behind the last instruction only where nothing leads on.
     starts_.push_back(out_.here());
@@ -72,6 +81,9 @@ class NativeWriter {
   }
   void trap(When when, ProgramOutcome outcome) {
     traps_[static_cast<std::size_t>(outcome)].push_back(out_.jump(when));
+  }
+  void trap_overflow() {
+    if (known_[at_].can_overflow) trap(When::overflow, ProgramOutcome::overflow);
   }
   void jump_to(When when, u32 target) {
     if (target != at_ + 1) jumps_.emplace_back(out_.jump(when), target);
@@ -113,7 +125,7 @@ class NativeWriter {
       case Op::neg:
         out_.move(maker(d), a);
         out_.negate(maker(d));
-        trap(When::overflow, ProgramOutcome::overflow);
+        trap_overflow();
         out_.store(d, maker(d));
         return;
       case Op::div:
@@ -122,14 +134,16 @@ class NativeWriter {
       case Op::div_imm:
       case Op::mod_imm:
         return divide_imm(one, d, a);
+      case Op::ceil_imm:
+        return round_up(one, d, a);
       case Op::index:
       case Op::find:
       case Op::value:
       case Op::need:
         return table(one, d, a);
       case Op::result:
-        out_.move(Register::rax, a);
-        out_.store_memory(Register::rsi, Register::rax);
+        out_.move(maker(a), a);
+        out_.store_memory(Register::rsi, maker(a));
         out_.constant(Register::rax, 0);
         return leave();
       default:
@@ -167,9 +181,7 @@ class NativeWriter {
         out_.alu(Alu::bit_xor, to, b);
         break;
     }
-    if (op == Op::add || op == Op::sub || op == Op::mul) {
-      trap(When::overflow, ProgramOutcome::overflow);
-    }
+    if (op == Op::add || op == Op::sub || op == Op::mul) trap_overflow();
     out_.store(d, to);
   }
 
@@ -182,11 +194,13 @@ class NativeWriter {
     const auto number = static_cast<i32>(one.imm);
     if (one.op == Op::mul_imm) {
       out_.multiply_imm(to, a, number);
+    } else if (a.kind == Operand::Kind::reg && !known_[at_].can_overflow) {
+      out_.address(to, a.reg, number);
     } else {
       out_.move(to, a);
       out_.alu_imm(AluImm::add, Operand::of(to), number);
     }
-    trap(When::overflow, ProgramOutcome::overflow);
+    trap_overflow();
     out_.store(d, to);
   }
 
@@ -229,15 +243,12 @@ class NativeWriter {
     const bool wants_rest = one.op == Op::mod_imm;
     const auto divisor = static_cast<u64>(one.imm);
     if (is_power_of_two(divisor)) return divide_power(wants_rest, divisor, d, a);
-    const Reciprocal reciprocal(one.imm);
-    out_.move(Register::rax, a);
-    out_.move(Register::rcx, Operand::of(Register::rax));
-    out_.shift(Shift::right_signed, Register::rcx, 63);
-    out_.alu(Alu::bit_xor, Register::rax, Operand::of(Register::rcx));  // a, or -a - 1
-    out_.constant(Register::rdx, reciprocal.factor);
-    out_.multiply_wide(Register::rdx);
-    if (reciprocal.bits > 1) out_.shift(Shift::right, Register::rdx, reciprocal.bits - 1);
-    out_.alu(Alu::bit_xor, Register::rdx, Operand::of(Register::rcx));
+    if (known_[at_].a.least >= 0) {
+      quotient_of_positive(a, one.imm);
+    } else {
+      out_.move(Register::rcx, a);
+      quotient_of_rcx(one.imm);
+    }
     if (!wants_rest) return out_.store(d, Register::rdx);
     if (fits_32(one.imm)) {
       out_.multiply_imm(Register::rdx, Operand::of(Register::rdx), static_cast<i32>(one.imm));
@@ -248,6 +259,56 @@ class NativeWriter {
     out_.move(Register::rax, a);
     out_.alu(Alu::sub, Register::rax, Operand::of(Register::rdx));
     out_.store(d, Register::rax);
+  }
+
+  // rdx = rcx // divisor. Of numbers below zero the reciprocal is taken of -x - 1, which is x with
+  // each bit turned round, and the quotient turned back.
+  void quotient_of_rcx(i64 divisor) {
+    const Reciprocal reciprocal(divisor);
+    out_.move(Register::rax, Operand::of(Register::rcx));
+    out_.shift(Shift::right_signed, Register::rcx, 63);
+    out_.alu(Alu::bit_xor, Register::rax, Operand::of(Register::rcx));
+    out_.constant(Register::rdx, reciprocal.factor);
+    out_.multiply_wide(Operand::of(Register::rdx));
+    if (reciprocal.bits > 1) out_.shift(Shift::right, Register::rdx, reciprocal.bits - 1);
+    out_.alu(Alu::bit_xor, Register::rdx, Operand::of(Register::rcx));
+  }
+
+  // rdx = a // divisor, for an `a` that is not below zero.
+  void quotient_of_positive(const Operand& a, i64 divisor) {
+    const Reciprocal reciprocal(divisor);
+    out_.constant(Register::rax, reciprocal.factor);
+    out_.multiply_wide(a);
+    if (reciprocal.bits > 1) out_.shift(Shift::right, Register::rdx, reciprocal.bits - 1);
+  }
+
+  // -(-a // b): (a + b - 1) // b where that is known to fit, else (a - 1) // b + 1, which traps for
+  // the least number as -a does.
+  void round_up(const Instruction& one, const Operand& d, const Operand& a) {
+    const Range& range = known_[at_].a;
+    const bool is_simple =
+        range.least >= 0 && range.most <= INT64_MAX - (one.imm - 1) && fits_32(one.imm - 1);
+    const auto divisor = static_cast<u64>(one.imm);
+    const i32 more = is_simple ? static_cast<i32>(one.imm - 1) : -1;
+    if (a.kind == Operand::Kind::reg && !known_[at_].can_overflow) {
+      out_.address(Register::rcx, a.reg, more);
+    } else {
+      out_.move(Register::rcx, a);
+      out_.alu_imm(AluImm::add, Operand::of(Register::rcx), more);
+      trap_overflow();
+    }
+    if (is_power_of_two(divisor)) {
+      const int bits = std::countr_zero(divisor);
+      if (bits != 0) out_.shift(Shift::right_signed, Register::rcx, static_cast<u8>(bits));
+      out_.move(Register::rdx, Operand::of(Register::rcx));
+    } else if (is_simple) {
+      quotient_of_positive(Operand::of(Register::rcx), one.imm);
+    } else {
+      quotient_of_rcx(one.imm);
+    }
+    if (is_simple) return out_.store(d, Register::rdx);
+    out_.address(maker(d), Register::rdx, 1);
+    out_.store(d, maker(d));
   }
 
   void divide_power(bool wants_rest, u64 divisor, const Operand& d, const Operand& a) {
@@ -318,6 +379,10 @@ class NativeWriter {
   }
 
   void jump(const Instruction& one, const Operand& a) {
+    const Known& known = known_[at_];
+    if (known.way == Known::Way::on) return;
+    if (is_pair(one)) return pair_of_jumps(one, a);
+    if (known.way == Known::Way::away) return jump_to(When::always, known.target);
     if (one.op == Op::jump) return jump_to(When::always, one.target);
     if (one.op >= Op::jump_lt_imm) {
       if (one.imm == 0 && a.kind == Operand::Kind::reg) {
@@ -331,7 +396,32 @@ class NativeWriter {
     } else {
       compare(a, places_[one.b]);
     }
-    jump_to(condition(one.op), one.target);
+    jump_to(condition(one.op), known.target);
+  }
+
+  // lo <= a < hi, as two jumps to the same place: one comparison, of a - lo without sign.
+  bool is_pair(const Instruction& one) const {
+    const std::span<const Instruction> code = builder_.instructions();
+    if (one.op != Op::jump_lt_imm || at_ + 1 >= code.size()) return false;
+    const Instruction& other = code[at_ + 1];
+    const auto is_open = [](const Known& known) {
+      return known.is_reached && known.way == Known::Way::either;
+    };
+    const Known& mine = known_[at_];
+    const Known& next = known_[at_ + 1];
+    return other.op == Op::jump_ge_imm && other.a == one.a && mine.target == next.target &&
+           is_open(mine) && is_open(next) && one.imm < other.imm && fits_32(one.imm) &&
+           one.imm != INT32_MIN && fits_32(i64{other.imm} - one.imm) &&
+           !std::ranges::binary_search(targets_, at_ + 1);
+  }
+  void pair_of_jumps(const Instruction& one, const Operand& a) {
+    const auto least = static_cast<i32>(one.imm);
+    out_.move(Register::rax, a);
+    if (least != 0) out_.alu_imm(AluImm::add, Operand::of(Register::rax), -least);
+    const i64 size = builder_.instructions()[at_ + 1].imm - one.imm;
+    out_.alu_imm(AluImm::compare, Operand::of(Register::rax), static_cast<i32>(size));
+    jump_to(When::above_equal, known_[at_].target);
+    is_done_[at_ + 1] = true;
   }
 
   void compare(const Operand& a, const Operand& b) {
@@ -368,6 +458,9 @@ class NativeWriter {
   const ProgramBuilder& builder_;
   const NativePlace place_;
   Places places_;
+  const std::vector<Known> known_;
+  std::vector<bool> is_done_;  // by an instruction before it
+  std::vector<u32> targets_;   // of all jumps, in order
   Assembler out_;
   u32 at_ = 0;
   std::vector<u32> starts_;                 // of each instruction

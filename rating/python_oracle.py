@@ -12,6 +12,7 @@ function is run again here with each operation watched, and has to go wrong in t
 """
 import argparse
 import ast
+import copy
 import json
 import pathlib
 import random
@@ -99,6 +100,8 @@ class Maker:
             op = self.random.choice(['+', '-', '+', '-', '*', '&', '|', '^'])
             return f'({again()} {op} {again()})'
         if pick == 7:
+            if self.random.randrange(3) == 0:  # rounded up
+                return f'(-(-{again()} // {self.random.choice(["1", "6", "64", "1000", "STEP"])}))'
             divisor = self.random.choice(['3', '7', '60', '1024', '1000000', '-7', '1', again()])
             return f'({again()} {self.random.choice(["//", "%"])} {divisor})'
         if pick == 8:
@@ -122,6 +125,10 @@ class Maker:
         if pick <= 2 or depth > 4:
             return f'{again()} {self.random.choice(["<", "<=", "==", "!=", ">", ">="])} {again()}'
         if pick == 3:
+            least, most = sorted(self.random.sample([-3, 0, 1, 2, 8, 18, 60, 2 ** 40], 2))
+            between = self.random.choice([again(), 'event.hour', 'event.month', 'c'])
+            if self.random.randrange(2):
+                return f'{least} <= {between} < {most}'
             return f'{again()} <= {again()} < {again()}'
         if pick == 4:
             a, b = self.condition(names, depth + 1), self.condition(names, depth + 1)
@@ -165,7 +172,8 @@ class Maker:
         name = 'i' if depth == 0 else 'j'
         head = self.random.choice([f'{name} in range(5)', f'{name} in range(9, -3, -3)',
                                    f'{name} in range(min({self.random.choice(names)}, 4))',
-                                   f'{name} in LIST', f'{name}, k in TIERS', f'{name} in (3, 5)'])
+                                   f'{name} in LIST', f'{name}, k in TIERS', f'{name}, k in DAYS',
+                                   f'{name} in (3, 5)'])
         inside = names + [name] + (['k'] if ', k' in head else [])
         out.append(f'{pad}for {head}:')
         self.statements(inside, indent + 1, depth + 1, out)
@@ -185,7 +193,8 @@ class Maker:
         return '\n'.join(out) + '\n'
 
     def file(self, count):
-        parts = ['from tollgate import Event\n', 'LIST = [5, 0, -3, 100, 7]\n',
+        parts = ['from tollgate import Event\n', 'LIST = [5, 0, -3, 100, 7]\n', 'STEP = 60\n',
+                 'DAYS = [(1, 1), (5, 1), (12, 24), (12, 25), (12, 31)]\n',
                  'RATES = {1: 100, 2: 250, 5: -4, 9: 10 ** 9, 60: 1, 7: 0, 8: 3, 10: 9, 11: 2}\n',
                  'TIERS = [(10, 3), (100, 2), (1000, 1)]\n',
                  'def _help0(event: Event, a: int, b: int) -> int:\n'
@@ -222,6 +231,33 @@ def outcome_of(function, event, arguments):
         return 'key_missing', 0
 
 
+class Trials:
+    """One function's line and its events, as the tool writes them."""
+
+    def __init__(self, stream, keys):
+        self.stream, self.keys = stream, keys
+        line = stream.readline().decode().split()
+        self.is_there = bool(line)
+        if line:
+            self.name, self.parameters, facts, self.count = line[0], *map(int, line[1:])
+            self.used = [fact for number, fact in enumerate(FACTS) if facts >> number & 1]
+
+    def records(self):
+        """(the event, which is the next one's too; its words, outcome and result last)"""
+        size = 8 * (self.parameters + len(self.used) + 2)
+        texts = [fact in TEXTS for fact in self.used]
+        event = Event()
+        left = self.count
+        while left:
+            part = min(left, 8192)
+            data = self.stream.read(part * size)
+            for words in struct.iter_unpack(f'={size // 8}q', data):
+                for fact, is_text, word in zip(self.used, texts, words[self.parameters:]):
+                    setattr(event, fact, self.keys[word] if is_text else word)
+                yield event, words
+            left -= part
+
+
 class Judge:
     def __init__(self, source, keys):
         self.plain = load(source, False)
@@ -234,38 +270,37 @@ class Judge:
 
     def judge(self, stream):
         """One function: its line, then its records."""
-        line = stream.readline().decode().split()
-        if not line:
+        trials = Trials(stream, self.keys)
+        if not trials.is_there:
             return False
-        name, parameters, facts, count = line[0], int(line[1]), int(line[2]), int(line[3])
-        used = [fact for number, fact in enumerate(FACTS) if facts >> number & 1]
-        size = 8 * (parameters + len(used) + 2)
-        event = Event()
-        plain, watched = self.plain[name], self.watched[name]
-        texts = [fact in TEXTS for fact in used]
-        left = count
-        while left:
-            part = min(left, 8192)
-            data = stream.read(part * size)
-            for words in struct.iter_unpack(f'={size // 8}q', data):
-                arguments = words[:parameters]
-                for fact, is_text, word in zip(used, texts, words[parameters:]):
-                    setattr(event, fact, self.keys[word] if is_text else word)
-                if words[-2] == 0:
-                    try:
-                        if plain(event, *arguments) == words[-1]:
-                            continue
-                    except (ArithmeticError, LookupError):
-                        pass
-                self.outcomes[OUTCOMES[words[-2]]] += 1
-                expected = outcome_of(watched, event, arguments)
-                found = (OUTCOMES[words[-2]], words[-1] if words[-2] == 0 else 0)
-                if expected != found:
-                    self.mismatches.append((name, words, expected, found))
-            left -= part
-        self.events += count
+        plain, watched = self.plain[trials.name], self.watched[trials.name]
+        for event, words in trials.records():
+            arguments = words[:trials.parameters]
+            if words[-2] == 0:
+                try:
+                    if plain(event, *arguments) == words[-1]:
+                        continue
+                except (ArithmeticError, LookupError):
+                    pass
+            self.outcomes[OUTCOMES[words[-2]]] += 1
+            expected = outcome_of(watched, event, arguments)
+            found = (OUTCOMES[words[-2]], words[-1] if words[-2] == 0 else 0)
+            if expected != found:
+                self.mismatches.append((trials.name, words, expected, found))
+        self.events += trials.count
         self.functions += 1
         return True
+
+
+def usual_calls(tool, path, count, seed):
+    """By function of a file, its usual events: (event, arguments) and what they come to."""
+    command = [tool, 'usual', str(path), str(count), str(seed)]
+    calls = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        while (trials := Trials(process.stdout, text_keys(tool))).is_there:
+            calls[trials.name] = [((copy.copy(event), *words[:trials.parameters]), words[-1])
+                                  for event, words in trials.records()]
+    return calls
 
 
 def text_keys(tool):

@@ -266,6 +266,7 @@ void FunctionCompiler::loop_body(const PythonNode& node, Label& next, Label& end
 }
 
 void FunctionCompiler::table_loop(const PythonNode& node, PythonTable& table) {
+  if (unrolled(node, table)) return;
   const u16 row = copy(PythonValue::constant(0), true).place;
   Label next;
   Label end;
