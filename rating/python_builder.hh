@@ -90,6 +90,23 @@ class ProgramBuilder {
   u64 steps_ = 0;
 };
 
+// Which registers an instruction reads (a, b) and writes (d).
+struct Uses {
+  bool d = false;
+  bool a = false;
+  bool b = false;
+};
+
+inline Uses uses_of(Op op) {
+  if (op == Op::constant || op == Op::input) return {.d = true};
+  if (op == Op::jump) return {};
+  if (op >= Op::jump_lt && op <= Op::jump_ne) return {.a = true, .b = true};
+  if (op >= Op::jump_lt_imm && op <= Op::jump_ge_imm) return {.a = true};
+  if (op == Op::need || op == Op::result) return {.a = true};
+  const bool is_binary = (op >= Op::add && op <= Op::mod) || (op >= Op::min && op <= Op::bit_xor);
+  return {.d = true, .a = true, .b = is_binary};
+}
+
 // The x86-64 code of what was built. `tables_at` is where its words stand, `code_at` where the code
 // will: offsets from the beginning of the program.
 struct NativePlace {

@@ -43,7 +43,14 @@ class NativeWriter {
         places_(builder),
         known_(find_ranges(builder)),
         is_done_(known_.size()) {
-    for (const Known& known : known_) targets_.push_back(known.target);
+    const std::span<const Instruction> code = builder.instructions();
+    for (u32 at = 0; at < code.size(); ++at) {
+      const bool is_jump = code[at].op >= Op::jump && code[at].op <= Op::jump_ge_imm;
+      const Known& known = known_[at];
+      if (is_jump && known.is_reached && known.way != Known::Way::on) {
+        targets_.push_back(known.target);
+      }
+    }
     std::ranges::sort(targets_);
   }
 
@@ -78,6 +85,10 @@ class NativeWriter {
     const std::span<const Register> kept = places_.kept();
     for (auto reg = kept.rbegin(); reg != kept.rend(); ++reg) out_.pop(*reg);
     out_.give_back();
+  }
+  // How many jumps that are left lead to an instruction.
+  u32 jumps_to(u32 at) const {
+    return static_cast<u32>(std::ranges::equal_range(targets_, at).size());
   }
   void trap(When when, ProgramOutcome outcome) {
     traps_[static_cast<std::size_t>(outcome)].push_back(out_.jump(when));
@@ -381,22 +392,32 @@ class NativeWriter {
   void jump(const Instruction& one, const Operand& a) {
     const Known& known = known_[at_];
     if (known.way == Known::Way::on) return;
-    if (is_pair(one)) return pair_of_jumps(one, a);
     if (known.way == Known::Way::away) return jump_to(When::always, known.target);
     if (one.op == Op::jump) return jump_to(When::always, one.target);
-    if (one.op >= Op::jump_lt_imm) {
-      if (one.imm == 0 && a.kind == Operand::Kind::reg) {
-        out_.test(a.reg);
-      } else if (fits_32(one.imm)) {
-        out_.alu_imm(AluImm::compare, a, static_cast<i32>(one.imm));
-      } else {
-        out_.constant(Register::rcx, one.imm);
-        compare(a, Operand::of(Register::rcx));
-      }
-    } else {
+    if (one.op < Op::jump_lt_imm) {
       compare(a, places_[one.b]);
+      return jump_to(condition(one.op), known.target);
     }
-    jump_to(condition(one.op), known.target);
+    if (!fits_32(one.imm)) {
+      out_.constant(Register::rcx, one.imm);
+      compare(a, Operand::of(Register::rcx));
+      return jump_to(condition(one.op), known.target);
+    }
+    const bool are_two = is_pair(one);
+    const bool is_choice = chooses_constant(at_ + (are_two ? 2 : 1));
+    if (is_choice) load_choice(at_ + (are_two ? 2 : 1));
+    const When when = are_two ? compare_pair(one, a) : compare_imm(one, a);
+    if (is_choice) return choose(when, at_ + (are_two ? 2 : 1));
+    jump_to(when, known.target);
+  }
+
+  When compare_imm(const Instruction& one, const Operand& a) {
+    if (one.imm == 0 && a.kind == Operand::Kind::reg) {
+      out_.test(a.reg);
+    } else {
+      out_.alu_imm(AluImm::compare, a, static_cast<i32>(one.imm));
+    }
+    return condition(one.op);
   }
 
   // lo <= a < hi, as two jumps to the same place: one comparison, of a - lo without sign.
@@ -404,24 +425,45 @@ class NativeWriter {
     const std::span<const Instruction> code = builder_.instructions();
     if (one.op != Op::jump_lt_imm || at_ + 1 >= code.size()) return false;
     const Instruction& other = code[at_ + 1];
-    const auto is_open = [](const Known& known) {
-      return known.is_reached && known.way == Known::Way::either;
-    };
-    const Known& mine = known_[at_];
     const Known& next = known_[at_ + 1];
-    return other.op == Op::jump_ge_imm && other.a == one.a && mine.target == next.target &&
-           is_open(mine) && is_open(next) && one.imm < other.imm && fits_32(one.imm) &&
-           one.imm != INT32_MIN && fits_32(i64{other.imm} - one.imm) &&
-           !std::ranges::binary_search(targets_, at_ + 1);
+    return other.op == Op::jump_ge_imm && other.a == one.a && one.imm < other.imm &&
+           one.imm != INT32_MIN && fits_32(i64{other.imm} - one.imm) && next.is_reached &&
+           next.way == Known::Way::either && next.target == known_[at_].target &&
+           jumps_to(at_ + 1) == 0;
   }
-  void pair_of_jumps(const Instruction& one, const Operand& a) {
+  When compare_pair(const Instruction& one, const Operand& a) {
     const auto least = static_cast<i32>(one.imm);
     out_.move(Register::rax, a);
     if (least != 0) out_.alu_imm(AluImm::add, Operand::of(Register::rax), -least);
     const i64 size = builder_.instructions()[at_ + 1].imm - one.imm;
     out_.alu_imm(AluImm::compare, Operand::of(Register::rax), static_cast<i32>(size));
-    jump_to(When::above_equal, known_[at_].target);
     is_done_[at_ + 1] = true;
+    return When::above_equal;
+  }
+
+  // d = x, go on; otherwise: d = y. Nobody can guess which of two prices it is: both are loaded and
+  // one is taken, without a jump.
+  bool chooses_constant(u32 first) const {
+    const std::span<const Instruction> code = builder_.instructions();
+    const u32 otherwise = first + 2;
+    if (otherwise >= code.size() || known_[at_].target != otherwise) return false;
+    for (u32 at = first; at <= otherwise; ++at) {
+      if (!known_[at].is_reached) return false;
+    }
+    return code[first].op == Op::constant && code[first + 1].op == Op::jump &&
+           known_[first + 1].target == otherwise + 1 && code[otherwise].op == Op::constant &&
+           code[otherwise].d == code[first].d && jumps_to(first) == 0 && jumps_to(first + 1) == 0 &&
+           jumps_to(otherwise) == first - at_;
+  }
+  // Before the comparison: loading a zero changes what it tells.
+  void load_choice(u32 first) {
+    out_.constant(Register::rdx, builder_.instructions()[first].imm);
+    out_.constant(Register::rcx, builder_.instructions()[first + 2].imm);
+  }
+  void choose(When otherwise, u32 first) {
+    out_.move_when(otherwise, Register::rdx, Operand::of(Register::rcx));
+    out_.store(places_[builder_.instructions()[first].d], Register::rdx);
+    for (u32 at = first; at <= first + 2; ++at) is_done_[at] = true;
   }
 
   void compare(const Operand& a, const Operand& b) {

@@ -21,22 +21,6 @@ struct Interval {
   }
 };
 
-struct Uses {
-  bool d = false;
-  bool a = false;
-  bool b = false;
-};
-
-Uses uses_of(Op op) {
-  if (op == Op::constant || op == Op::input) return {.d = true};
-  if (op == Op::jump) return {};
-  if (op >= Op::jump_lt && op <= Op::jump_ne) return {.a = true, .b = true};
-  if (op >= Op::jump_lt_imm && op <= Op::jump_ge_imm) return {.a = true};
-  if (op == Op::need || op == Op::result) return {.a = true};
-  const bool is_binary = (op >= Op::add && op <= Op::mod) || (op >= Op::min && op <= Op::bit_xor);
-  return {.d = true, .a = true, .b = is_binary};
-}
-
 std::vector<Interval> intervals_of(const ProgramBuilder& builder) {
   std::vector<Interval> all(builder.register_count());
   for (u32 i = 0; i < all.size(); ++i) all[i].number = static_cast<u16>(i);

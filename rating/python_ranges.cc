@@ -70,10 +70,46 @@ class Walk {
       known_[at].a = (*state_)[slots_[code[at].a]];
       step(code[at], at);
     }
+    drop_unread();
+    lead_past();
     return std::move(known_);
   }
 
  private:
+  // Numbers that nobody reads any more, since the tests that did are decided.
+  void drop_unread() {
+    const std::span<const Instruction> code = builder_.instructions();
+    std::vector<u32> readers(builder_.register_count());
+    for (u32 at = 0; at < code.size(); ++at) {
+      if (!known_[at].is_reached || is_decided(at)) continue;
+      const Uses uses = uses_of(code[at].op);
+      if (uses.a) ++readers[code[at].a];
+      if (uses.b) ++readers[code[at].b];
+    }
+    for (u32 at = 0; at < code.size(); ++at) {
+      if (code[at].op == Op::constant && readers[code[at].d] == 0) known_[at].is_reached = false;
+    }
+  }
+
+  // A jump to a jump leads to where that one does.
+  void lead_past() {
+    const std::span<const Instruction> code = builder_.instructions();
+    for (u32 at = 0; at < code.size(); ++at) {
+      u32& target = known_[at].target;
+      while (target > at && target < code.size()) {
+        if (known_[target].is_reached && known_[target].way != Known::Way::away) break;
+        const bool is_there = known_[target].is_reached;
+        if (is_there && known_[target].target <= target) break;
+        target = is_there ? known_[target].target : target + 1;
+      }
+    }
+  }
+
+  bool is_decided(u32 at) const {
+    const Op op = builder_.instructions()[at].op;
+    return op >= Op::jump && op <= Op::jump_ge_imm && known_[at].way != Known::Way::either;
+  }
+
   // Registers that only ever hold the same input share what is known of it.
   void find_slots() {
     const std::span<const Instruction> code = builder_.instructions();

@@ -29,7 +29,7 @@ struct Range {
 struct Known {
   enum class Way : u8 { either, on, away };
 
-  bool is_reached = true;    // from the beginning, by any input
+  bool is_reached = true;    // from the beginning, by any input, and somebody needs what it makes
   Range a;                   // of its operand a, before it
   bool can_overflow = true;  // of those that trap
   Way way = Way::either;     // of a jump: whether it is taken
