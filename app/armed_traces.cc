@@ -26,9 +26,8 @@ bool ArmedTraces::refresh(Instant now) {
       continue;
     }
     ++count_;
-    one.session_id_bytes =
-        std::min<u16>(one.session_id_bytes, static_cast<u16>(one.session_id.size()));
-    one.session_hash = ledger::Shard::session_hash(one.session_id_text());
+    one.name_bytes = std::min<u16>(one.name_bytes, static_cast<u16>(one.name.size()));
+    one.session_hash = ledger::Shard::session_hash(one.name_text());
     earliest_end_ = std::min(earliest_end_, Instant{one.until_ns});
   }
   return true;
@@ -38,9 +37,9 @@ u8 ArmedTraces::match(ledger::AccountRef account, std::string_view session_id) c
   u32 traces = 0;
   for (u32 i = 0; i < wanted_.size(); ++i) {
     const ledger::TraceWanted& one = wanted_[i];
-    if (one.until_ns == 0) continue;
+    if (one.until_ns == 0 || one.is_peer != 0) continue;
     const bool is_wanted =
-        one.session_id_bytes != 0 ? one.session_id_text() == session_id : one.account == account;
+        one.name_bytes != 0 ? one.name_text() == session_id : one.account == account;
     if (is_wanted) traces |= u32{1} << i;
   }
   return static_cast<u8>(traces);

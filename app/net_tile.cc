@@ -263,6 +263,8 @@ diameter::Take NetTile::on_message(Connection& connection, Bytes message) {
     default:
       connection.peer.on_traffic(turn_.now);
       ++counters_.drop_answer_unexpected;
+      if (!trace_.is_idle()) [[unlikely]]
+        watch_refused(connection, message);
       break;
   }
   return connection.is_ending ? diameter::Take::stop_after : diameter::Take::next;
@@ -299,7 +301,11 @@ void NetTile::on_peer_message(Connection& connection, Bytes message) {
 }
 
 void NetTile::apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer) {
-  if (!answer.empty()) send(connection, answer);
+  if (!answer.empty()) {
+    send(connection, answer);
+    if (!trace_.is_idle()) [[unlikely]]
+      trace_peer_sent(connection, answer);
+  }
   if (!reaction.close || connection.is_ending) return;
   connection.is_ending = true;
   transport_->close(connection.stream);
@@ -318,6 +324,8 @@ void NetTile::send(Connection& connection, Bytes message) {
 }
 
 void NetTile::refuse(Connection& connection, Bytes message, const diameter::Refusal& refusal) {
+  if (!trace_.is_idle()) [[unlikely]]
+    watch_refused(connection, message);
   std::size_t bytes = diameter::encode_refusal(message, refusal, options_.node.origin, small_);
   Bytes answer = Bytes(small_).first(bytes);
   if (bytes != 0) {
@@ -348,7 +356,13 @@ void NetTile::on_broken_frame(Connection& connection, diameter::FrameError error
   ++counters_.drop_frame_broken;
   const std::size_t bytes = diameter::encode_frame_refusal(connection.framer.broken_header(), error,
                                                            options_.node.origin, small_);
-  if (bytes != 0 && connection.peer.is_open()) send(connection, Bytes(small_).first(bytes));
+  const Bytes answer = Bytes(small_).first(connection.peer.is_open() ? bytes : 0);
+  traces_ = 0;
+  if (!trace_.is_idle()) [[unlikely]]
+    watch_refused(connection, connection.framer.broken_header());
+  if (!answer.empty()) send(connection, answer);
+  if (!answer.empty() && traces_ != 0) [[unlikely]]
+    trace_sent(connection, traces_, answer);
   if (connection.is_ending) return;
   connection.is_ending = true;
   transport_->close(connection.stream);

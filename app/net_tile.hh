@@ -115,6 +115,8 @@ class NetTile final : public dataplane::StreamHandler {
   bool normalise(Bytes message, const RequestNormaliser::Written& written);
   void take_rules();
   void watch(const Connection& connection, Bytes message);
+  void watch_refused(const Connection& connection, Bytes message);
+  void trace_peer_sent(const Connection& connection, Bytes messages);
   void trace_sent(const Connection& connection, u8 traces, Bytes message,
                   ledger::AnswerTag tag = {});
   void apply(Connection& connection, const diameter::Reaction& reaction, Bytes answer);

@@ -617,8 +617,8 @@ TEST(NetTile, an_open_session_is_watched_by_its_account_or_its_name) {
     rig.turn();
     ledger::TraceWanted wanted = account_wanted(watched);
     if (by_name) {
-      wanted = {.session_id_bytes = 3};
-      std::ranges::copy(std::string_view("s;1"), wanted.session_id.begin());
+      wanted = {.name_bytes = 3};
+      std::ranges::copy(std::string_view("s;1"), wanted.name.begin());
     }
     arm(rig, wanted);
     rig.transport().deliver(peer, encode({.type = diameter::RequestType::update,
@@ -673,8 +673,8 @@ TEST(NetTile, timers_and_commands_are_told_of_who_is_watched) {
 TEST(NetTile, a_trace_nobody_reads_costs_only_itself) {
   NetTileRig rig;
   const StreamId peer = rig.open();
-  ledger::TraceWanted wanted{.session_id_bytes = 3};
-  std::ranges::copy(std::string_view("s;1"), wanted.session_id.begin());
+  ledger::TraceWanted wanted{.name_bytes = 3};
+  std::ranges::copy(std::string_view("s;1"), wanted.name.begin());
   arm(rig, wanted);
   Octets broken = encode({.session = "s;1"});
   broken[7] = 0x01;  // another command

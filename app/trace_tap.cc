@@ -31,7 +31,16 @@ TraceTap::TraceTap(const TraceTapOptions& options, const Counts& counts)
 }
 
 void TraceTap::refresh(Instant now) {
-  if (armed_.refresh(now)) options_.table->note_seen(options_.tile, armed_.version());
+  if (!armed_.refresh(now)) return;
+  has_peers_ = false;
+  for (u32 i = 0; i < armed_.all().size(); ++i) {
+    const TraceWanted& one = armed_.all()[i];
+    addresses_[i] = {};
+    if (one.until_ns == 0 || one.is_peer == 0) continue;
+    has_peers_ = true;
+    if (!dataplane::parse(one.name_text(), addresses_[i])) addresses_[i] = {};
+  }
+  options_.table->note_seen(options_.tile, armed_.version());
 }
 
 u8 TraceTap::match(Bytes message, std::span<const ledger::Shard> shards) const {
@@ -49,7 +58,7 @@ u8 TraceTap::match(Bytes message, std::span<const ledger::Shard> shards) const {
   const u32 hash = ledger::Shard::session_hash(session_id);
   for (u32 i = 0; i < armed_.all().size(); ++i) {
     const TraceWanted& one = armed_.all()[i];
-    if (one.until_ns == 0 || (traces >> i & 1) != 0) continue;
+    if (one.until_ns == 0 || one.is_peer != 0 || (traces >> i & 1) != 0) continue;
     if (is_wanted(one, hash, session_id, shards)) traces |= u32{1} << i;
   }
   return static_cast<u8>(traces);
@@ -57,12 +66,31 @@ u8 TraceTap::match(Bytes message, std::span<const ledger::Shard> shards) const {
 
 bool TraceTap::is_wanted(const TraceWanted& wanted, u32 hash, std::string_view session_id,
                          std::span<const ledger::Shard> shards) const {
-  if (wanted.session_id_bytes != 0) {
-    return wanted.session_hash == hash && wanted.session_id_text() == session_id;
+  if (wanted.name_bytes != 0) {
+    return wanted.session_hash == hash && wanted.name_text() == session_id;
   }
   const ledger::Shard& shard = shards[wanted.account.shard()];
   const u32 session = shard.find_session(hash, session_id);
   return session != 0 && shard.session(session).account == wanted.account.index();
+}
+
+u8 TraceTap::match_peer(const Connection& connection, Bytes message) const {
+  if (!has_peers_) return 0;
+  std::string_view host = connection.peer.facts().host.view();
+  diameter::Avp avp;
+  if (host.empty() && message.size() > diameter::header_bytes &&
+      find_first(message.subspan(diameter::header_bytes), diameter::avp::origin_host, avp)) {
+    host = as_text(avp.data());
+  }
+  u32 traces = 0;
+  for (u32 i = 0; i < armed_.all().size(); ++i) {
+    const TraceWanted& one = armed_.all()[i];
+    if (one.until_ns == 0 || one.is_peer == 0) continue;
+    const bool is_wanted = addresses_[i].is_set() ? addresses_[i] == connection.remote.address
+                                                  : diameter::same_identity(one.name_text(), host);
+    if (is_wanted) traces |= u32{1} << i;
+  }
+  return static_cast<u8>(traces);
 }
 
 u8 TraceTap::match_subscriber(Bytes subscription_id) const {

@@ -39,6 +39,8 @@ class TraceTap {
 
   // A bit for each trace that wants this message.
   u8 match(Bytes message, std::span<const ledger::Shard> shards) const;
+  // The same for traces of peers. While the peer has not said its name, the message may.
+  u8 match_peer(const Connection& connection, Bytes message) const;
 
   struct Copy {
     ledger::TraceKind kind = ledger::TraceKind::received;
@@ -57,6 +59,8 @@ class TraceTap {
   Counts counts_;
   LinkProducer link_;
   ArmedTraces armed_;
+  bool has_peers_ = false;
+  std::array<dataplane::IpAddress, ledger::traces_max> addresses_;  // of peers named so
 };
 
 }  // namespace tollgate::app

@@ -26,6 +26,16 @@ u64 bounded(const Json& args, const char* name, u64 otherwise, u64 most) {
   return value;
 }
 
+void set_name(const Json& args, const char* key, ledger::TraceWanted& wanted) {
+  const std::string name = Arguments(args).text(key);
+  if (name.empty() || name.size() > wanted.name.size()) {
+    throw Refused(refusal::bad_request,
+                  fmt::format("{}: expected 1 to {} octets", key, wanted.name.size()));
+  }
+  wanted.name_bytes = static_cast<u16>(name.size());
+  std::ranges::copy(name, wanted.name.begin());
+}
+
 }  // namespace
 
 Traces::Traces(Context& context) : context_(context), table_(context.appliance.trace()) {
@@ -48,6 +58,7 @@ void Traces::add_verbs(Verbs& verbs) {
   verbs["trace.session"] = [this](const Json& args, const Reply& reply) {
     watch_session(args, reply);
   };
+  verbs["trace.peer"] = [this](const Json& args, const Reply& reply) { watch_peer(args, reply); };
 }
 
 void Traces::watch_account(const Json& args, const Reply& reply) {
@@ -61,14 +72,14 @@ void Traces::watch_account(const Json& args, const Reply& reply) {
 }
 
 void Traces::watch_session(const Json& args, const Reply& reply) {
-  const std::string session_id = Arguments(args).text("session_id");
   ledger::TraceWanted wanted;
-  if (session_id.empty() || session_id.size() > wanted.session_id.size()) {
-    throw Refused(refusal::bad_request,
-                  fmt::format("session_id: expected 1 to {} octets", wanted.session_id.size()));
-  }
-  wanted.session_id_bytes = static_cast<u16>(session_id.size());
-  std::ranges::copy(session_id, wanted.session_id.begin());
+  set_name(args, "session_id", wanted);
+  begin(wanted, args, reply);
+}
+
+void Traces::watch_peer(const Json& args, const Reply& reply) {
+  ledger::TraceWanted wanted{.is_peer = 1};
+  set_name(args, "who", wanted);
   begin(wanted, args, reply);
 }
 

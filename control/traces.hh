@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Tollgate authors
 
-// Traces: lets operators watch one account or one session (trace.account, trace.session).
+// Traces: lets operators watch one account, session or peer (trace.account, .session, .peer).
 //
 // Each request is one trace. It gets a progress line {"armed":true} when all net tiles know of it,
 // then one for each message and for each effect on the ledger, in the order in which they happened
@@ -47,6 +47,7 @@ class Traces {
   };
   void watch_account(const Json& args, const Reply& reply);
   void watch_session(const Json& args, const Reply& reply);
+  void watch_peer(const Json& args, const Reply& reply);
   void begin(ledger::TraceWanted wanted, const Json& args, const Reply& reply);
   bool take_frames();
   void tell(const Told& told);

@@ -164,6 +164,8 @@ std::string message_text(Bytes message) {
                                  command_text(header), static_cast<u32>(header.application), flags,
                                  header.hop_by_hop, header.end_to_end);
   if (header.version != protocol_version) text += fmt::format("@version={} ", header.version);
+  if (header.length_bytes != message.size())
+    text += fmt::format("@length={} ", header.length_bytes);
   put_members(text, message.subspan(header_bytes), 0);
   return text;
 }

@@ -3,7 +3,7 @@
 
 // Trace: whose messages and money somebody wants to watch, and what tiles tell of them.
 //
-//   control          arms a few traces, each of one account or one session, in the TraceTable
+//   control          arms a few traces, each of one account, session or peer, in the TraceTable
 //   net tiles        look at the table once in each housekeeping; while nothing is armed a message
 //                    costs them one comparison. What matches is copied onto net<N>_control
 //   charge tiles     tell which buckets moved and what was answered, on charge<C>_control: of a
@@ -28,18 +28,21 @@ inline constexpr u32 trace_layout = 1;
 inline constexpr u32 traces_max = 8;  // a bit each in a mask of eight
 inline constexpr u32 trace_tiles_max = 16;
 
-// One armed trace: of a session, or else of the account at a place, known by these identities.
+// One armed trace: of a session or a peer, by its name, or else of the account at a place, known by
+// these identities. Of a peer only what is between it and us is told (CER, DWR, DPR and their
+// answers), and what it sends that is refused before anything is charged.
 struct TraceWanted {
   i64 until_ns = 0;  // then tiles forget it by themselves; 0: this place is free
   AccountRef account;
   u32 session_hash = 0;  // filled in by who looks for it
   std::array<IdentityKey, identities_per_account_max> identities{};
-  u16 session_id_bytes = 0;  // 0: of the account
-  u16 reserved[3] = {};
-  std::array<char, session_id_bytes_max> session_id{};
+  u16 name_bytes = 0;  // 0: of the account
+  u8 is_peer = 0;      // the name is an Origin-Host or an address; else it is a Session-Id
+  u8 reserved[5] = {};
+  std::array<char, session_id_bytes_max> name{};
 
   bool is_armed(Instant now) const { return now.ns < until_ns; }
-  std::string_view session_id_text() const { return {session_id.data(), session_id_bytes}; }
+  std::string_view name_text() const { return {name.data(), name_bytes}; }
 };
 static_assert(sizeof(TraceWanted) == 88 + session_id_bytes_max, "no padding in shared memory");
 

@@ -199,6 +199,10 @@ std::string Table::act(const Words& words) {
     return std::to_string(rig_->counter(words.at(1)));
   } else if (verb == "calls") {
     return calls();
+  } else if (verb == "watch") {
+    watch(words.at(1));
+  } else if (verb == "traced") {
+    return traced();
   } else if (!act_on_ledger(words)) {
     act_as_client(words);
   }
@@ -227,6 +231,31 @@ bool Table::act_on_ledger(const Words& words) {
     return false;
   }
   return true;
+}
+
+void Table::watch(const std::string& peer) {
+  ledger::TraceTable::Wanted all{};
+  all[0].until_ns = (rig_->charge().now + Duration::seconds(3600)).ns;
+  all[0].is_peer = 1;
+  all[0].name_bytes = static_cast<u16>(peer.copy(all[0].name.data(), all[0].name.size()));
+  rig_->trace_table().write(all);
+  rig_->wait(Duration::milliseconds(1));
+}
+
+// What was copied for who watches: the commands.
+std::string Table::traced() {
+  std::string text;
+  LinkConsumer link(rig_->traced());
+  for (Bytes frame; link.next(frame);) {
+    ledger::TraceRecord record;
+    if (frame.size() < sizeof record + diameter::header_bytes) return "a frame is too short";
+    std::memcpy(&record, frame.data(), sizeof record);
+    const std::string message = message_text(frame.subspan(sizeof record));
+    text += record.kind == ledger::TraceKind::received ? " received " : " sent ";
+    text += message.substr(0, message.find(' '));
+  }
+  link.release();
+  return text.empty() ? "nothing" : text.substr(1);
 }
 
 void Table::add_peer(const Words& words) {

@@ -31,6 +31,8 @@
 //   balance 46701234567              -> free 9.00 held 1.00
 //   sessions                         -> 1            (open sessions of all accounts)
 //   counter NAME                     -> 3
+//   watch PEER                          a trace of a peer, by its name or address
+//   traced                           -> received DWR sent DWA    (since the last such row)
 //
 // EXPECTED, for the connection of the row or for `Q:` of that name:
 //
@@ -83,6 +85,8 @@ class Table {
   bool act_on_ledger(const Words& words);
   std::string order(const Words& words);
   void act_as_client(const Words& words);
+  void watch(const std::string& peer);
+  std::string traced();
   void add_peer(const Words& words);
   void set_limits(const Words& words);
   void set_profile(const Words& words);

@@ -238,7 +238,11 @@ void add_trace(Builder& build, CommandLine& line) {
   build.text(account, "IDENTITY|ACCOUNT", "who", "an identity or a name")->required();
   CLI::App* session = build.verb(noun, "session", "trace.session", "one session");
   build.text(session, "SESSION-ID", "session_id", "it need not be there yet")->required();
-  for (CLI::App* verb : {account, session}) {
+  CLI::App* peer =
+      build.verb(noun, "peer", "trace.peer", "what a neighbour and we say of ourselves");
+  build.text(peer, "PEER", "who", "an Origin-Host, or an address; it need not be there yet")
+      ->required();
+  for (CLI::App* verb : {account, session, peer}) {
     build.number(verb, "--seconds", "seconds", "how long: 1 to 3600; 60 if not said");
     build.number(verb, "--messages", "messages", "how many: 1 to 100000; 1000 if not said");
     verb->add_option("--pcap", line.path, "write the messages to this FILE as well, for Wireshark");

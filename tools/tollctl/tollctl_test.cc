@@ -46,6 +46,9 @@ TEST(CommandLineTest, WordsBecomeRequests) {
   EXPECT_EQ(parse_command_line({"journal", "verify", "d"}).line.path, "d");
   EXPECT_EQ(args_of({"trace", "session", "s;1", "--messages", "5"}, "trace.session").dump(),
             R"({"session_id":"s;1","messages":5})");
+  EXPECT_EQ(args_of({"trace", "peer", "pgw1.example"}, "trace.peer")["who"], "pgw1.example");
+  EXPECT_EQ(args_of({"session", "reauth", "s;1", "--pool", "EUR"}, "session.reauth")["pool"],
+            "EUR");
   EXPECT_EQ(parse_command_line({"trace", "account", "a", "--pcap", "f"}).line.path, "f");
 }
 
