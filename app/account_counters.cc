@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/purse.hh"
 #include "app/quota.hh"
 #include "base/check.hh"
 
@@ -12,6 +13,7 @@ namespace tollgate::app {
 namespace {
 
 using ledger::Bucket;
+using ledger::counter_unit;
 using ledger::Outcome;
 using ledger::Second;
 
@@ -80,6 +82,17 @@ Outcome begin_period(const ChargeContext& context, u32 index, Second end) {
   return outcome;
 }
 
+// So much can be held or debited: what came back from holds, and what is missing is put in.
+Outcome make_free(const ChargeContext& context, u32 index, Amount amount) {
+  const Amount missing{amount.count - context.shard.bucket(index).balance.count};
+  if (!missing.is_positive()) return Outcome::ok;
+  return put_in(context.op, {context.shard, index}, missing);
+}
+
+bool has_limit(const rating::Rule& rule) {
+  return rule.money_counter != 0 && rule.is_limit_cap == 0;
+}
+
 Outcome count(const ChargeContext& context, u16 number, i64 more) {
   if (number == 0 || more == 0) return Outcome::ok;
   if (!has_counter(context, number)) return Outcome::too_busy;
@@ -89,7 +102,7 @@ Outcome count(const ChargeContext& context, u16 number, i64 more) {
     const Outcome begun = begin_period(context, index, period_end(context, counter));
     if (begun != Outcome::ok) return begun;
   }
-  const Outcome outcome = put_in(context.op, {context.shard, index}, Amount{more});
+  const Outcome outcome = make_free(context, index, Amount{more});
   if (outcome != Outcome::ok) return outcome;
   return debit(context.op, {context.shard, index}, Amount{more});
 }
@@ -109,6 +122,44 @@ rating::UsageSoFar with_counters(const ChargeContext& context, const ChargeServi
   so_far.counted = {value_of(context, rule.usage_counter)};
   so_far.spent = {value_of(context, rule.money_counter)};
   return so_far;
+}
+
+void add_held(const ChargeContext& context, const rating::Rule& rule, rating::UsageSoFar& so_far) {
+  if (!has_limit(rule)) return;
+  const u32 index = find_counter(context, counter_of(context, rule.money_counter));
+  if (index == 0) return;
+  const Money held{context.shard.bucket(index).reserved.count};
+  if (!add(so_far.spent, held, so_far.spent)) so_far.spent = Money::max();
+}
+
+bool find_limit_counter(const ChargeContext& context, const rating::Rule& rule, u32& counter) {
+  counter = 0;
+  if (!has_limit(rule)) return true;
+  if (!has_counter(context, rule.money_counter)) return false;
+  counter = find_counter(context, counter_of(context, rule.money_counter));
+  return true;
+}
+
+Outcome hold_in_counter(const ChargeContext& context, const rating::Rule& rule, u32 counter,
+                        const rating::Coverage& coverage, ledger::Quota& quota) {
+  Amount cost;
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    if (rule.source[i].is_money()) cost.count += coverage.charge[i].cost.count;
+  }
+  if (counter == 0 || cost.is_zero()) return Outcome::ok;
+  Outcome outcome = make_free(context, counter, cost);
+  if (outcome == Outcome::ok) outcome = hold_in(context, counter, cost);
+  if (outcome == Outcome::ok) add_hold(counter, cost, quota);
+  return outcome;
+}
+
+u32 payers_left(const ledger::Quota& quota, u32 counter) {
+  const u32 places = ledger::holds_per_quota_max - quota.hold_count;
+  if (counter == 0 || places == 0) return places;
+  for (u32 i = 0; i < quota.hold_count; ++i) {
+    if (quota.hold_bucket[i] == counter) return places;
+  }
+  return places - 1;
 }
 
 bool has_counters(const ChargeContext& context, const rating::Rule& rule) {

@@ -7,17 +7,20 @@
 //
 // One of a product begins anew with the command of the product's turn, not by the clock.
 //
-// A counter is a bucket of a unit of its own that no rule pays with: `product` is the counter's
-// number, `consumed` what it has counted, `valid_from_s` when its period ends, so that it is never
-// of use to a charge while it counts. What is counted is put in and debited in one, so the audit's
-// equation holds for it as for all others, and undo, journal and recovery know nothing new.
+// A counter is a bucket of a unit of its own (ledger/counter_unit.hh) that no rule pays with:
+// `product` is the counter's number, `consumed` what it has counted, `valid_from_s` when its period
+// ends, so that it is never of use to a charge while it counts. What is counted is put in and
+// debited in one, so the audit's equation holds for it as for all others, and undo, journal and
+// recovery know nothing new.
+//
+// Where a rule has a limit by it, what a grant may cost is held in it beside the money, by the same
+// holds of the quota: `reserved`. What comes back from there stays free in it, for the next.
 #pragma once
 
 #include "app/charge_context.hh"
+#include "ledger/counter_unit.hh"
 
 namespace tollgate::app {
-
-inline constexpr Unit counter_unit = static_cast<Unit>(999);
 
 // The session's part of `so_far`, what the rule's counters stand at now, and what its functions may
 // ask of the service; that is good until the next call.
@@ -35,6 +38,22 @@ struct CountedUse {
 
 // The counters of these products begin at nothing, part of their turn.
 void begin_counters(const ChargeContext& context, const rating::ProductSet& products);
+
+// A limit also sees what grants may cost that are out, in this session and others, until they are
+// reported: for grants and events, not for the price of what was used.
+void add_held(const ChargeContext& context, const rating::Rule& rule, rating::UsageSoFar& so_far);
+
+// Where what a grant may cost is held, made if it is not there; 0: the rule has no limit. False: no
+// room for it.
+[[nodiscard]] bool find_limit_counter(const ChargeContext& context, const rating::Rule& rule,
+                                      u32& counter);
+// Holds there what money may pay for the grant; nothing is written if that is not possible.
+[[nodiscard]] ledger::Outcome hold_in_counter(const ChargeContext& context,
+                                              const rating::Rule& rule, u32 counter,
+                                              const rating::Coverage& coverage,
+                                              ledger::Quota& quota);
+// On how many buckets a grant of the quota may lean yet, beside that counter.
+u32 payers_left(const ledger::Quota& quota, u32 counter);
 
 // Makes the counters of the rule that are not there. To be asked before the first debit.
 [[nodiscard]] bool has_counters(const ChargeContext& context, const rating::Rule& rule);

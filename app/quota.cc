@@ -224,22 +224,11 @@ void describe_grant(const rating::Rule& rule, Quantity granted, u32 validity_s,
 
 rating::Coverage cover_at_once(const ChargeContext& context, const ChargeService& service,
                                const rating::Rule& rule, const Payers& payers, Quantity quantity) {
-  return rating::cover(rule, {.so_far = with_counters(context, service, rule, {}),
+  rating::UsageSoFar so_far = with_counters(context, service, rule, {});
+  add_held(context, rule, so_far);
+  return rating::cover(rule, {.so_far = so_far,
                               .wanted = quantity,
                               .available = std::span(payers.available).first(rule.source_count)});
-}
-
-// Adds to what the quota holds of a bucket, or begins with it.
-void add_hold(u32 bucket, Amount amount, Quota& quota) {
-  for (u32 i = 0; i < quota.hold_count; ++i) {
-    if (quota.hold_bucket[i] != bucket) continue;
-    quota.hold_amount[i].count += amount.count;  // it fitted the bucket's sum
-    return;
-  }
-  check(quota.hold_count < ledger::holds_per_quota_max, "payers were bounded");
-  quota.hold_bucket[quota.hold_count] = bucket;
-  quota.hold_amount[quota.hold_count] = amount;
-  ++quota.hold_count;
 }
 
 // Holds what the grant costs. All sums were looked at by cover: what is available can be held.
@@ -267,7 +256,7 @@ bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Co
     left[i].count = payers.available[i].count - coverage.charge[i].cost.count;
     // A second grant of this size costs no more than twice the first: see price.hh, "pieces".
     is_ample = is_ample || (rule.step_count <= 1 && rule.functions == 0 &&
-                            coverage.charge[i].cost.is_positive() &&
+                            rule.money_counter == 0 && coverage.charge[i].cost.is_positive() &&
                             left[i].count / 2 > coverage.charge[i].cost.count);
   }
   if (is_ample) return false;
@@ -317,6 +306,18 @@ u32 validity_of(const ChargeContext& context, const ServiceRule& found, const Qu
 }
 
 }  // namespace
+
+void add_hold(u32 bucket, Amount amount, Quota& quota) {
+  for (u32 i = 0; i < quota.hold_count; ++i) {
+    if (quota.hold_bucket[i] != bucket) continue;
+    quota.hold_amount[i].count += amount.count;  // it fitted the bucket's sum
+    return;
+  }
+  check(quota.hold_count < ledger::holds_per_quota_max, "payers were bounded");
+  quota.hold_bucket[quota.hold_count] = bucket;
+  quota.hold_amount[quota.hold_count] = amount;
+  ++quota.hold_count;
+}
 
 UnitKind kind_of(const rating::Rule& rule) {
   switch (rule.meter) {
@@ -654,8 +655,14 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
     describe_grant(rule, wanted, quota.validity_s, answer);
     return;
   }
-  const Payers payers = find_payers(context, rule, ledger::holds_per_quota_max - quota.hold_count);
+  u32 counter = 0;
+  if (!find_limit_counter(context, rule, counter)) {
+    answer.outcome = Outcome::too_busy;
+    return;
+  }
+  const Payers payers = find_payers(context, rule, payers_left(quota, counter));
   so_far = with_pending(context, service, rule, so_far, quota);
+  add_held(context, rule, so_far);
   const Quantity granule{rule.meter == rating::Meter::time ? ms_per_second : 1};
   const rating::Coverage coverage =
       rating::cover(rule, {.so_far = so_far,
@@ -680,6 +687,8 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
       answer.flags |= ledger::service_flag::has_tariff_change;
     }
   }
+  answer.outcome = hold_in_counter(context, rule, counter, held, quota);
+  if (answer.outcome != Outcome::ok) return;
   answer.outcome = hold_coverage(context, rule, payers, held, quota);
   check(answer.outcome == Outcome::ok, "what is free can be held");
   so_far = coverage.after;

@@ -58,6 +58,9 @@ void each_quota(const ChargeContext& context, Visit visit) {
 // The quota's words that change are about to.
 void change_quota(const ChargeContext& context, const QuotaPlace& place);
 
+// Adds to what the quota holds of a bucket, or begins with it.
+void add_hold(u32 bucket, Amount amount, ledger::Quota& quota);
+
 // All holds of the quota go back to their buckets.
 void release_holds(const ChargeContext& context, ledger::Quota& quota);
 

@@ -7,6 +7,7 @@
 
 #include "base/time.hh"
 #include "ledger/balance.hh"
+#include "ledger/counter_unit.hh"
 
 namespace tollgate::control {
 namespace {
@@ -138,6 +139,14 @@ Json describe_buckets(const ledger::LedgerView& ledger, ledger::AccountRef accou
       all.push_back(std::move(one));
       return;  // it has the transfer's number where others have their validity
     }
+    if (bucket.unit == ledger::counter_unit) {
+      one["kind"] = "counter";  // what it has counted is consumed
+      if (bucket.valid_from_s != ledger::never_s) {
+        one["begins_anew"] = second_text(bucket.valid_from_s);
+      }
+      all.push_back(std::move(one));
+      return;
+    }
     if (bucket.expires_s != 0) one["expires"] = second_text(bucket.expires_s);
     if (bucket.valid_from_s == ledger::never_s) {
       one["suspended"] = true;
@@ -159,7 +168,8 @@ Json describe_session(const ledger::LedgerView& ledger, u32 shard, const ledger:
       const ledger::ShardMemory memory = ledger.shard(shard);
       const u32 index = quota.hold_bucket[i];
       if (index == 0 || index >= memory.header->buckets.used_end) continue;
-      held[memory.buckets[index].unit].count += quota.hold_amount[i].count;
+      const Unit unit = memory.buckets[index].unit;
+      if (unit != ledger::counter_unit) held[unit].count += quota.hold_amount[i].count;
     }
     services.push_back(describe_quota(quota));
   });
