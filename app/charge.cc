@@ -35,6 +35,20 @@ bool is_same_service(const ChargeService& one, const ChargeService& other) {
          one.service_identifier == other.service_identifier && one.flags == other.flags;
 }
 
+// What a client is told as DIAMETER_RATING_FAILED, with the service in Failed-AVP.
+bool is_unrated(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::rating_failed:
+    case Outcome::unit_mismatch:
+    case Outcome::amount_invalid:
+    case Outcome::amount_overflow:
+    case Outcome::refund_too_large:
+      return true;
+    default:
+      return false;
+  }
+}
+
 ledger::SessionNumbers numbers_of(const ChargeRequestView& request) {
   if (request.head().has_numbers == 0) return {};
   return request.numbers();
@@ -116,15 +130,23 @@ void Charger::charge(ledger::Shard& shard, ledger::Operation& op, const rating::
   if (!op.has_changes()) {
     // A refusal as a whole, or a repetition: nothing to journal, but the answer keeps its place.
     if (outcome != Outcome::ok) {
+      // Of an event that cannot be rated its services stay: the answer names them.
+      const u8 named = is_unrated(outcome) ? frame_.answer.service_count : u8{0};
+      const ledger::ServiceAnswer first = frame_.answer.first;
       frame_.answer = {};
       frame_.answer.outcome = outcome;
+      if (named != 0) frame_.answer.first = first;
+      frame_.answer.service_count = named;
     }
     frame_.answer.type = static_cast<u8>(head.kind);
     frame_.answer.number = head.number;
     op.set_answer_in_note(frame_.octets());
   }
   count_told(frame_.answer.outcome);
-  for (u32 i = 0; i < frame_.answer.service_count; ++i) count_told(frame_.service(i).outcome);
+  const bool is_whole = !op.has_changes() && frame_.answer.outcome != Outcome::ok;
+  for (u32 i = 0; !is_whole && i < frame_.answer.service_count; ++i) {
+    count_told(frame_.service(i).outcome);
+  }
   op.finish(ledger::EntryKind::request, head.tag);
 }
 

@@ -173,6 +173,26 @@ TEST(ChargeEvent, refunds) {
   )");
 }
 
+// However much a client says, no more comes back than was charged; and nothing of what a free or
+// unpaid service would have cost.
+TEST(ChargeEvent, no_more_is_refunded_than_was_charged) {
+  expect(R"(
+    account A plan prepaid balance 1.00EUR balance 1.00EUR
+    event E1 A sms refund ask 1event             -> 5031
+    event E2 A sms refund ask 15000.00EUR        -> 5031
+    event E3 A sms debit ask 3events             -> 2001 grant 3events cost 0.30EUR
+    event E4 A sms refund ask 0.31EUR            -> 5031
+    event E5 A sms refund ask 4events            -> 5031
+    balance A EUR                                -> free 1.70 held 0.00 used 0.30
+    event E6 A sms refund ask 0.30EUR            -> 2001 cost 0.30EUR
+    event E7 A sms refund ask 0.01EUR            -> 5031
+    balance A EUR                                -> free 2.00 held 0.00 used 0.00
+    event E8 A sms debit ask 15events            -> 2001 grant 15events cost 1.50EUR  # of two
+    event E9 A sms refund ask 12events           -> 2001 cost 1.20EUR
+    balance A EUR                                -> free 1.70 held 0.00 used 0.30
+  )");
+}
+
 TEST(ChargeEvent, asking_moves_nothing) {
   expect(R"(
     account A plan prepaid balance 0.25EUR

@@ -4,6 +4,8 @@
 // One-time events (RFC 8506 section 6): debit, refund, check, price. All or nothing for each
 // service.
 
+#include <algorithm>
+
 #include "app/account_counters.hh"
 #include "app/charge.hh"
 #include "app/purse.hh"
@@ -28,19 +30,43 @@ Outcome event_quantity(const rating::Rule& rule, const ChargeService& service, Q
   return quantity.is_positive() ? Outcome::ok : Outcome::unit_mismatch;
 }
 
-// Money given back goes to the first bucket of its currency.
-Outcome refund_money(const ChargeContext& context, Unit currency, Amount amount) {
-  if (!amount.is_positive()) return Outcome::amount_invalid;
+// Money given back goes where it was taken from: to usable buckets of its currency, the account's
+// own first, each as far as it was charged, and to a payer's as far as it was charged for this
+// account. fn(bucket, part) for each. Not ok: they were not charged so much, all of them together.
+template <class Fn>
+Outcome each_refund(const ChargeContext& context, Unit currency, Amount left, Fn fn) {
+  if (!left.is_positive()) return Outcome::amount_invalid;
   const ledger::Second now = context.op.now_second();
+  Amount payers_left = member_consumed(context, currency);
+  bool has_bucket = false;
   const Purses purses = purses_of(context);
   for (const u32 purse : purses.all()) {
     for (u32 at = context.shard.account(purse).first_bucket; at != 0;
          at = context.shard.bucket(at).next) {
       const ledger::Bucket& bucket = context.shard.bucket(at);
-      if (bucket.unit == currency && is_usable(bucket, now)) return refund_in(context, at, amount);
+      if (bucket.unit != currency || !is_usable(bucket, now)) continue;
+      has_bucket = true;
+      Amount part = std::min(left, bucket.consumed);
+      if (is_payers(context, at)) part = std::min(part, payers_left);
+      if (!part.is_positive()) continue;
+      if (is_payers(context, at)) payers_left.count -= part.count;
+      left.count -= part.count;
+      const Outcome outcome = fn(at, part);
+      if (outcome != Outcome::ok) return outcome;
     }
   }
-  return Outcome::bucket_unknown;
+  if (!has_bucket) return Outcome::bucket_unknown;
+  return left.is_zero() ? Outcome::ok : Outcome::refund_too_large;
+}
+
+Outcome refund_money(const ChargeContext& context, Unit currency, Amount amount) {
+  return each_refund(context, currency, amount,
+                     [&](u32 bucket, Amount part) { return refund_in(context, bucket, part); });
+}
+
+// Whether refund_money would succeed now.
+Outcome can_refund(const ChargeContext& context, Unit currency, Amount amount) {
+  return each_refund(context, currency, amount, [](u32, Amount) { return Outcome::ok; });
 }
 
 // One service of an event, looked at before anything is written.
@@ -60,13 +86,13 @@ Unit refund_currency(const ChargeContext& context, const ChargeService& service)
 }
 
 EventPlan plan_service(const ChargeContext& context, EventAction action,
-                       const ChargeService& service) {
+                       const ChargeService& service, Promised& promised) {
   EventPlan plan;
   const bool is_refund = action == EventAction::refund_account;
   if (is_refund && (service.asked_kinds & unit_bit::money) != 0) {
     plan.cost = service.asked.money;
     plan.currency = refund_currency(context, service);
-    if (!plan.cost.is_positive()) plan.outcome = Outcome::amount_invalid;
+    plan.outcome = can_refund(context, plan.currency, Amount{plan.cost.count});
     return plan;
   }
   const ServiceRule found = find_rule(context, service);
@@ -84,9 +110,13 @@ EventPlan plan_service(const ChargeContext& context, EventAction action,
     plan.outcome = Outcome::amount_overflow;
     return plan;
   }
+  if (is_refund) {
+    plan.outcome = can_refund(context, plan.currency, Amount{plan.cost.count});
+    return plan;
+  }
   const bool needs_credit =
       action == EventAction::direct_debiting || action == EventAction::check_balance;
-  if (needs_credit && !can_afford(context, service, *found.rule, plan.quantity)) {
+  if (needs_credit && !can_afford(context, service, *found.rule, plan.quantity, promised)) {
     plan.outcome = Outcome::credit_limit_reached;
   }
   return plan;
@@ -102,6 +132,8 @@ Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) 
   if (account != Outcome::ok) return account;
   Outcome refusal = Outcome::ok;
   bool any_possible = false;
+  // A check is of all services together. What is debited is: each for itself, one after the other.
+  Promised checked;
   u32 number = 0;
   for (const ChargeService& service : request.services()) {
     ledger::ServiceAnswer& answer = frame_.service(number++);
@@ -109,7 +141,9 @@ Outcome Charger::event(const ChargeContext& context, ChargeRequestView request) 
     answer.rating_group = service.rating_group;
     answer.service_identifier = service.service_identifier;
     answer.flags = service.flags;
-    const EventPlan plan = plan_service(context, head.action, service);
+    Promised alone;
+    const bool is_check = head.action == EventAction::check_balance;
+    const EventPlan plan = plan_service(context, head.action, service, is_check ? checked : alone);
     answer.outcome = plan.outcome;
     any_possible = any_possible || plan.outcome == Outcome::ok;
     const bool is_part = (service.flags & ledger::service_flag::is_multiple_services) != 0;
@@ -147,7 +181,8 @@ Outcome Charger::carry_out_event(const ChargeContext& context, ChargeRequestView
     ledger::ServiceAnswer& answer = frame_.service(number++);
     if (answer.outcome != Outcome::ok) continue;
     // An earlier service of the same request may have used up what the plan counted on.
-    const EventPlan plan = plan_service(context, request.head().action, service);
+    Promised promised;
+    const EventPlan plan = plan_service(context, request.head().action, service, promised);
     answer.outcome = plan.outcome;
     if (plan.outcome != Outcome::ok) continue;
     if (request.head().action == EventAction::refund_account) {

@@ -44,6 +44,11 @@ Amount member_allowance(const ChargeContext& context, Unit unit) {
   return limit == 0 ? Amount::max() : context.shard.bucket(limit).balance;
 }
 
+Amount member_consumed(const ChargeContext& context, Unit unit) {
+  const u32 limit = find_limit(context, unit);
+  return limit == 0 ? Amount::max() : context.shard.bucket(limit).consumed;
+}
+
 Outcome hold_in(const ChargeContext& context, u32 bucket, Amount amount) {
   return move(context, bucket, amount, ledger::hold);
 }

@@ -29,6 +29,10 @@ Purses purses_of(const ChargeContext& context);
 // How much of its payer's unit the account may use now; the largest amount: there is no limit.
 Amount member_allowance(const ChargeContext& context, Unit unit);
 
+// How much of its payer's unit was charged for the account; the largest amount: there is no limit
+// that counts it.
+Amount member_consumed(const ChargeContext& context, Unit unit);
+
 // True if the bucket is the payer's.
 inline bool is_payers(const ChargeContext& context, u32 bucket) {
   return context.shard.bucket(bucket).account != context.account_index;

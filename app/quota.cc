@@ -714,11 +714,28 @@ Outcome debit_at_once(const ChargeContext& context, const ChargeService& service
   return debit_coverage(context, rule, payers, coverage, quota);
 }
 
+Amount& Promised::of(Unit unit) {
+  for (One& one : all_) {
+    if (one.unit == Unit::none) one.unit = unit;
+    if (one.unit == unit) return one.amount;
+  }
+  return all_.back().amount;
+}
+
 bool can_afford(const ChargeContext& context, const ChargeService& service,
-                const rating::Rule& rule, Quantity quantity) {
+                const rating::Rule& rule, Quantity quantity, Promised& promised) {
   if (rule.verdict == rating::Verdict::free) return true;
-  const Payers payers = find_payers(context, rule, Payers::payers_max);
-  return !cover_at_once(context, service, rule, payers, quantity).missing.is_positive();
+  Payers payers = find_payers(context, rule, Payers::payers_max);
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    const Amount taken = promised.of(rule.source[i].unit);
+    payers.available[i].count = std::max<i64>(payers.available[i].count - taken.count, 0);
+  }
+  const rating::Coverage coverage = cover_at_once(context, service, rule, payers, quantity);
+  if (coverage.missing.is_positive()) return false;
+  for (u32 i = 0; i < rule.source_count; ++i) {
+    promised.of(rule.source[i].unit).count += coverage.charge[i].cost.count;  // it was available
+  }
+  return true;
 }
 
 Amount money_left(const ChargeContext& context, Unit currency) {

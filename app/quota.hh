@@ -86,9 +86,23 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
 ledger::Outcome debit_at_once(const ChargeContext& context, const ChargeService& service,
                               const rating::Rule& rule, Quantity quantity, ledger::Quota& quota);
 
-// Whether debit_at_once would succeed now.
+// What services would take that are asked about together, by unit.
+class Promised {
+ public:
+  // Of a unit beyond the sixteenth nothing is known: it is the last one's, together with it.
+  Amount& of(Unit unit);
+
+ private:
+  struct One {
+    Unit unit = Unit::none;
+    Amount amount;
+  };
+  std::array<One, 16> all_{};
+};
+
+// Whether debit_at_once would succeed now, beside all that is promised; then its cost is as well.
 bool can_afford(const ChargeContext& context, const ChargeService& service,
-                const rating::Rule& rule, Quantity quantity);
+                const rating::Rule& rule, Quantity quantity, Promised& promised);
 
 // What all usable buckets of a currency have, below zero included.
 Amount money_left(const ChargeContext& context, Unit currency);

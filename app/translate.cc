@@ -198,6 +198,7 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::unit_mismatch:
     case Outcome::amount_invalid:
     case Outcome::amount_overflow:
+    case Outcome::refund_too_large:
       return ResultCode::rating_failed;
     case Outcome::credit_limit_reached:
       return ResultCode::credit_limit_reached;
@@ -214,7 +215,6 @@ ResultCode result_code_of(Outcome outcome) {
     case Outcome::account_has_members:
     case Outcome::too_many_members:
     case Outcome::too_many_products:
-    case Outcome::refund_too_large:
     case Outcome::pool_unknown:
       break;  // of commands: no request ends so
   }

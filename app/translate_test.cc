@@ -47,7 +47,7 @@ TEST(Translate, every_outcome_has_its_result_code) {
       {Outcome::account_has_members, 5012},
       {Outcome::too_many_members, 5012},
       {Outcome::too_many_products, 5012},
-      {Outcome::refund_too_large, 5012},
+      {Outcome::refund_too_large, 5031},
       {Outcome::pool_unknown, 5012},
   };
   for (const ledger::OutcomeRow& row : ledger::outcome_table) {

@@ -50,6 +50,7 @@ u32 code_of(Outcome outcome) {
     case Outcome::account_unknown:
       return 5030;
     case Outcome::rating_failed:
+    case Outcome::refund_too_large:
       return 5031;
     default:
       return 0;

@@ -88,7 +88,12 @@ Model::Reply Model::answer(const Question& question, Instant at, bool may_move) 
       reply.has_effect = true;
     }
   }
-  if (outcome != Outcome::ok) reply.answer = {.outcome = outcome};
+  if (outcome != Outcome::ok) {
+    // What cannot be rated is named.
+    const bool is_named = outcome == Outcome::refund_too_large;
+    if (!is_named) reply.answer.services.clear();
+    reply.answer = {.outcome = outcome, .services = std::move(reply.answer.services)};
+  }
   reply.answer.kind = question.kind;
   reply.answer.number = question.number;
   if (reply.has_effect) {
@@ -247,8 +252,7 @@ Outcome Model::event(const Question& question, Instant at, Reply& reply) {
   if (of_account != Outcome::ok) return of_account;
   ModelAccount& account = accounts_.at(question.subscriber);
   if (question.action == EventAction::refund_account) {
-    refund(account, question, at, reply);
-    return Outcome::ok;
+    return refund(account, question, at, reply);
   }
   const Rule rule = rule_for(account.plan, question.context, 0);
   const i64 units = question.services[0].asked;
@@ -285,28 +289,43 @@ Outcome Model::event(const Question& question, Instant at, Reply& reply) {
   return Outcome::ok;
 }
 
-void Model::refund(ModelAccount& account, const Question& question, Instant at, Reply& reply) {
-  begin_use(question.subscriber);
-  ExpectedService service;
-  Payer target{};
+// Each bucket gets back what it was charged, a payer's what it was charged for this account.
+Outcome Model::refund(ModelAccount& account, const Question& question, Instant at, Reply& reply) {
+  std::vector<std::pair<Payer, i64>> parts;
+  i64 left = question.refund_micros;
+  bool has_bucket = false;
+  const ModelBucket* limit = limit_of(account, Unit::eur);
+  i64 of_payer = limit == nullptr ? INT64_MAX : limit->consumed;
   for (ModelAccount* purse : purses_of(account, at)) {
-    if (target.bucket == nullptr) {
-      target = {.purse = purse, .bucket = first_of(*purse, Unit::eur, at)};
+    for (ModelBucket& one : purse->buckets) {
+      if (one.terms.unit != Unit::eur || !is_usable(one, at)) continue;
+      has_bucket = true;
+      i64 part = std::min(left, one.consumed);
+      if (purse != &account) part = std::min(part, of_payer);
+      if (part <= 0) continue;
+      if (purse != &account) of_payer -= part;
+      left -= part;
+      parts.push_back({{.purse = purse, .bucket = &one}, part});
     }
   }
-  if (target.bucket == nullptr) {
-    service.outcome = Outcome::bucket_unknown;
-  } else {
-    move(account, target, question.refund_micros, &ModelBucket::consumed, &ModelBucket::balance);
-    reply.answer.has_cost = true;
-    reply.answer.cost_micros = question.refund_micros;
+  if (!has_bucket) return Outcome::bucket_unknown;
+  if (left != 0) {
+    reply.answer.services.push_back({.outcome = Outcome::refund_too_large});
+    return Outcome::refund_too_large;
+  }
+  begin_use(question.subscriber);
+  for (const auto& [payer, part] : parts) {
+    move(account, payer, part, &ModelBucket::consumed, &ModelBucket::balance);
   }
   ModelSession done{.subscriber = question.subscriber, .context = question.context};
   forgotten_.erase(question.session_id);
   close(sessions_.insert_or_assign(question.session_id, std::move(done)).first->second, at);
   reply.has_effect = true;
   reply.answer.is_event = true;
-  reply.answer.services.push_back(service);
+  reply.answer.has_cost = true;
+  reply.answer.cost_micros = question.refund_micros;
+  reply.answer.services.push_back(ExpectedService{});
+  return Outcome::ok;
 }
 
 void Model::expire(const std::string& session_id, Instant at) {

@@ -194,7 +194,7 @@ class Model {
   static ModelQuota& quota_of(ModelSession& session, u32 rating_group);
   Reply answer(const Question& question, Instant at, bool may_move);
   Outcome event(const Question& question, Instant at, Reply& reply);
-  void refund(ModelAccount& account, const Question& question, Instant at, Reply& reply);
+  Outcome refund(ModelAccount& account, const Question& question, Instant at, Reply& reply);
   void close(ModelSession& session, Instant at);
   static ledger::AccountState state_at(const ModelAccount& account, Instant at);
   Outcome account_outcome(u32 subscriber, Instant at) const;
