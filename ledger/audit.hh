@@ -9,7 +9,7 @@
 //
 // What is on its way between two shards counts once: at its source until its target has it, which
 // is known by the target's mark of the same transfer. Limits of members are checked, but are no
-// money.
+// money. A payer counts the members of its family; audit counts them again.
 #pragma once
 
 #include <string>

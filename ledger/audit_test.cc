@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "ledger/ledger_fixture.hh"
+#include "ledger/recovery.hh"
 
 namespace tollgate::ledger {
 namespace {
@@ -88,6 +89,28 @@ TEST_F(AuditTest, WhatLiesInAnExpiredBucketCountsAsExpired) {
   EXPECT_EQ(report(Instant::from_seconds(499)).units[0].expired ==
                 report(Instant::from_seconds(500)).units[0].expired,
             balance == 0);
+}
+
+TEST_F(AuditTest, APayerThatMiscountsItsMembersIsFound) {
+  u32 payer = 1;
+  while (shard.account(payer).state == AccountState::free) ++payer;
+  u32 member = payer + 1;
+  while (shard.account(member).state == AccountState::free) ++member;
+  shard.account(member).payer = payer;
+  const AuditReport low = report();
+  ASSERT_EQ(low.findings.size(), 1U);
+  EXPECT_EQ(low.findings[0], "shard 11 account " + std::to_string(payer) +
+                                 ": counts 0 members, 1 name it as their payer");
+  ZeroMemory space(IdentityIndex::footprint(100));
+  IdentityIndex index = IdentityIndex::format(space.get(), 100);
+  RecoveryReport recovery;
+  EXPECT_EQ(rebuild_derived(fixture.memory, index, test_begin, recovery), "");
+  ASSERT_EQ(recovery.warnings.size(), 1U);
+  EXPECT_NE(recovery.warnings[0].find("counts 0 members, 1 name it"), std::string::npos);
+  shard.account(payer).member_count = 1;
+  EXPECT_TRUE(report().is_clean);
+  shard.account(member).payer = 0;
+  EXPECT_FALSE(report().is_clean);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/check.hh"
+#include "ledger/member_counts.hh"
 #include "ledger/shard.hh"
 #include "ledger/snapshot_reader.hh"
 
@@ -60,6 +61,7 @@ void rebuild_shards(const LedgerMemory& memory, Instant now) {
 // The identities of a shard's accounts, some accounts ahead of the hand that writes.
 std::string index_shard(const Shard& shard, IdentityIndex& index, RecoveryReport& report) {
   constexpr u32 accounts_ahead = 16;
+  MemberCounts families;
   const u32 end = shard.header().accounts.used_end;
   for (u32 i = 1; i < end; ++i) {
     if (i + accounts_ahead < end) {
@@ -69,6 +71,7 @@ std::string index_shard(const Shard& shard, IdentityIndex& index, RecoveryReport
     const Account& account = shard.account(i);
     if (account.state == AccountState::free) continue;
     ++report.account_count;
+    families.add(i, account);
     for (u32 k = 0; k < account.identity_count; ++k) {
       if (index.insert(account.identities[k], AccountRef::make(shard.number(), i))) continue;
       return fmt::format(
@@ -77,6 +80,10 @@ std::string index_shard(const Shard& shard, IdentityIndex& index, RecoveryReport
           to_text(account.identities[k]), account.id);
     }
   }
+  families.for_each_difference([&](u32 payer, u32 counted, u32 found) {
+    report.warnings.push_back(fmt::format("account {} counts {} members, {} name it as their payer",
+                                          shard.account(payer).id, counted, found));
+  });
   return {};
 }
 

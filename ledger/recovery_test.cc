@@ -92,6 +92,7 @@ TEST_F(RecoveryTest, ReplayMakesTheSameLedgerByteForByte) {
     ASSERT_EQ(check_shard_consistency(Shard(copy.memory, number)), "") << number;
   }
   EXPECT_TRUE(audit(LedgerView(copy.memory), test_begin).is_clean);
+  EXPECT_TRUE(report.warnings.empty());
   // Twice is as good as once.
   EXPECT_EQ(recover(copy, report), "");
 }
