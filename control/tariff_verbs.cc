@@ -91,7 +91,7 @@ void add_tariff_verbs(Verbs& verbs, Context& context) {
     if (!context.tariffs.image().is_loaded()) {
       throw Refused(refusal::not_there, "no tariff is loaded");
     }
-    reply.ok(describe(rating::explain(context.tariffs.image(), read_price_event(args))));
+    reply.ok(price_event(context.tariffs.image(), args));
   };
 }
 

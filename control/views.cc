@@ -173,13 +173,34 @@ void read_circumstances(const Json& json, const Arguments& arguments, rating::Pr
     if (!value.is_string() || !parse_amount(value.get<std::string>(), amount, unit).empty()) {
       throw wrong("counted", "amounts by the names of counters, like {\"used\":\"900MB\"}");
     }
-    event.counted.push_back({name, amount});
+    event.counted.push_back({name, amount, unit});
   }
 }
 
-}  // namespace
+// A word that nobody reads would change the price without a sound.
+void refuse_strangers(const Json& json) {
+  constexpr std::array<std::string_view, 15> words = {"plan",         "service_context",
+                                                      "rating_group", "service_identifier",
+                                                      "from",         "to",
+                                                      "network",      "at",
+                                                      "zone",         "direction",
+                                                      "location",     "products",
+                                                      "counted",      "use",
+                                                      "have"};
+  for (const auto& [name, value] : json.items()) {
+    if (std::ranges::find(words, name) != words.end()) continue;
+    std::string expected;
+    for (const std::string_view word : words) {
+      expected += expected.empty() ? "" : ", ";
+      expected += word;
+    }
+    throw Refused(refusal::bad_request,
+                  fmt::format("argument '{}' is not known, expected {}", name, expected));
+  }
+}
 
 rating::PriceEvent read_price_event(const Json& json) {
+  refuse_strangers(json);
   const Arguments arguments(json);
   rating::PriceEvent event;
   event.plan = arguments.text("plan");
@@ -205,6 +226,30 @@ rating::PriceEvent read_price_event(const Json& json) {
   return event;
 }
 
+// Names that the tariff does not have.
+void refuse_unknown(const rating::Image& image, const rating::PriceEvent& event) {
+  for (const std::string& name : event.products) {
+    if (image.find_product(rating::product_id(name)) != nullptr) continue;
+    throw Refused(refusal::bad_request,
+                  fmt::format("argument 'products': there is no product '{}'", name));
+  }
+  for (const rating::PriceEvent::Counted& counted : event.counted) {
+    Unit found = Unit::none;
+    for (const rating::Counter& counter : image.counters()) {
+      if (image.text(counter.name) != counted.counter) continue;
+      if (found != counted.unit) found = counter.unit;  // plans may have several of one name
+    }
+    if (found == counted.unit) continue;
+    throw Refused(refusal::bad_request,
+                  found == Unit::none
+                      ? fmt::format("argument 'counted': there is no counter '{}'", counted.counter)
+                      : fmt::format("argument 'counted': counter '{}' counts {}, not {}",
+                                    counted.counter, unit_name(found), unit_name(counted.unit)));
+  }
+}
+
+}  // namespace
+
 Json describe(const rating::Explanation& explanation) {
   Json told{{"priced", explanation.is_priced}};
   switch (explanation.verdict) {
@@ -225,6 +270,12 @@ Json describe(const rating::Explanation& explanation) {
   told["cost"] = describe_amounts(explanation.cost);
   told["steps"] = explanation.steps;
   return told;
+}
+
+Json price_event(const rating::Image& image, const Json& event) {
+  const rating::PriceEvent read = read_price_event(event);
+  refuse_unknown(image, read);
+  return describe(rating::explain(image, read));
 }
 
 void Views::add_verbs(Verbs& verbs) {

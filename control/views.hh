@@ -59,8 +59,9 @@ Json describe(const ledger::AuditReport& report);
 // The files of a CDR folder: [{"file","bytes","state"}].
 Json list_cdr_files(const std::string& folder);
 
-// What a price event of a JSON file says; throws Refused with what was expected.
-rating::PriceEvent read_price_event(const Json& json);
+// What a price event of a JSON file costs, and why; throws Refused with what was expected, and for
+// names that the tariff does not have.
+Json price_event(const rating::Image& image, const Json& event);
 Json describe(const rating::Explanation& explanation);
 
 }  // namespace tollgate::control

@@ -193,7 +193,8 @@ TEST(CompileTest, AnExampleThatDoesNotComeOutIsAMistake) {
                "2:9 example \"x\" expects 2events to be covered, but it is 1events\n"},
            Row{"plan p; service sms; group 1; expect barred",
                "2:9 example \"x\" expects barred, but the service is free\n"},
-           Row{"plan q; service sms; expect free", "2:9 example \"x\" has no price\n"},
+           Row{"plan q; service sms; expect free",
+               "2:9 example \"x\" names 'q', which is no plan\n"},
            Row{"plan p; service sms; use 1s; expect cost 0EUR", "2:9 example \"x\" has no price\n"},
            Row{"plan p; service sms", "2:9 example \"x\" expects nothing\n"},
            Row{"service sms; expect free", "2:9 example \"x\" names no plan or no service\n"},
@@ -269,6 +270,41 @@ TEST(CompileTest, SharedCountersAgree) {
   EXPECT_EQ(mistakes("plan p { currency EUR\ncounter c octets\ncounter c octets shared\n"
                      "service sms { rule default { price 1EUR } } }"),
             "3:9 found counter 'c' twice, or another that has its number\n");
+}
+
+// Files as editors and other systems leave them.
+TEST(CompileTest, OctetsThatAreNoText) {
+  const auto named = [](std::string_view name,
+                        std::string_view rules = "rule default { price 1EUR }") {
+    return fmt::format("plan \"{}\" {{ currency EUR\r\nservice sms {{ {} }} }}\r\n", name, rules);
+  };
+  EXPECT_EQ(mistakes(named("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80")), "");
+  EXPECT_EQ(mistakes("\xef\xbb\xbf" + named("p")), "");
+  EXPECT_EQ(mistakes("\xef\xbb\xbf" + named("p", "rule default { prise 1EUR }")).substr(0, 20),
+            "2:30 found 'prise', ");
+  EXPECT_EQ(mistakes(named("caf\xe9")), "1:10 found octet 0xe9 in a text, expected UTF-8\n");
+  EXPECT_EQ(mistakes(named("\xc3") + named("\xed\xa0\x80") + named("\xc0\xaf") +
+                     named("\xf5\x80\x80\x80")),
+            "1:7 found octet 0xc3 in a text, expected UTF-8\n"
+            "3:7 found octet 0xed in a text, expected UTF-8\n"
+            "5:7 found octet 0xc0 in a text, expected UTF-8\n"
+            "7:7 found octet 0xf5 in a text, expected UTF-8\n");
+  EXPECT_EQ(mistakes("# caf\xe9 in a comment is nobody's name\n" + named("p")), "");
+}
+
+TEST(CompileTest, EachMistakeIsToldOnce) {
+  EXPECT_EQ(
+      mistakes(
+          "plan p { currency EUR\nservice data { rule default { grant 10; price 1EUR per 1MB } }\n"
+          "service data { rule default free } }"),
+      "2:37 found '10', expected a quantity, such as 10MiB, 60s or 1event\n"
+      "3:9 found 'data' twice in one plan; the first is at t:2\n");
+  EXPECT_EQ(mistakes("plan p { currency EUR\nservice data { rule default free }\n"
+                     "service data { rule default free } }"),
+            "3:9 found 'data' twice in one plan; the first is at t:2\n");
+  EXPECT_EQ(mistakes("plan p { currency EUR; service sms { rule default free } }\n"
+                     "example \"e\" { plan q; service sms; use 1event; expect free }"),
+            "2:9 example \"e\" names 'q', which is no plan\n");
 }
 
 TEST(CompileTest, CountersOfProductsAreMovedByThoseWhoHaveThem) {

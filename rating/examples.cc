@@ -81,7 +81,6 @@ std::string all_steps(const Explanation& explanation) {
 std::string counter_mistake(const TariffSyntax& syntax, const ExampleText& example,
                             const CountedText& counted) {
   const PlanText* plan = syntax.find_plan(example.plan->text);
-  if (plan == nullptr) return {};  // there is no price then
   const auto has_name = [&](const CounterText& each) {
     return each.name.text == counted.counter.text;
   };
@@ -115,6 +114,10 @@ void verify(const TariffSyntax& syntax, const ExampleText& example, const Image&
   };
   if (!example.plan || !example.service) {
     tell("names no plan or no service", "add: plan NAME and service NAME");
+    return;
+  }
+  if (syntax.find_plan(example.plan->text) == nullptr) {
+    tell(fmt::format("names '{}', which is no plan", example.plan->text));
     return;
   }
   if (!example.expects_cost && !example.covered && !example.verdict) {

@@ -41,6 +41,7 @@ struct PriceEvent {
   struct Counted {
     std::string counter;
     Amount amount;
+    Unit unit = Unit::none;  // none: that of the counter
   };
   std::vector<Counted> counted;       // what counters stand at; others at 0
   std::vector<std::string> products;  // that the account has

@@ -30,12 +30,32 @@ std::string show(char c) {
   return fmt::format("octet 0x{:02x}", octet);
 }
 
+// How many octets the first character has; 0: they are none of UTF-8.
+std::size_t utf8_length(std::string_view text) {
+  const auto octet = [&](std::size_t at) -> u32 {
+    return at < text.size() ? static_cast<u8>(text[at]) : 0;
+  };
+  const u32 first = octet(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  u32 code = first & (0x7fU >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((octet(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (octet(i) & 0x3f);
+  }
+  constexpr u32 least[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter ones have shorter forms
+  const bool is_surrogate = code >= 0xd800 && code < 0xe000;
+  return first >= 0xc2 && code >= least[length] && code < 0x110000 && !is_surrogate ? length : 0;
+}
+
 class Lexer {
  public:
   Lexer(std::string_view text, u32 file, Report& report)
       : text_(text), file_(file), report_(report) {}
 
   std::vector<Token> run() {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (text_.starts_with(byte_order_mark)) at_ = line_begin_ = byte_order_mark.size();
     while (at_ < text_.size()) step();
     push(Token::Kind::end, 0);
     return std::move(tokens_);
@@ -104,6 +124,15 @@ class Lexer {
     }
     const Place at = place();
     tokens_.push_back({Token::Kind::text, text_.substr(at_ + 1, end - at_ - 1), at});
+    while (++at_ < end) {
+      const std::size_t length = utf8_length(text_.substr(at_, end - at_));
+      if (length == 0) {
+        report_.add(place(), fmt::format("found {} in a text, expected UTF-8", show(peek())),
+                    "save the file as UTF-8: names are compared octet by octet");
+        break;
+      }
+      at_ += length - 1;
+    }
     at_ = end + 1;
   }
 
@@ -112,7 +141,9 @@ class Lexer {
     report_.add(place(),
                 fmt::format("found {}, expected a word, a number, a text or one of {{ }} , ;",
                             show(peek())),
-                is_minus ? "amounts in a tariff are never negative" : "");
+                is_minus        ? "amounts in a tariff are never negative"
+                : peek() == '+' ? "numbers are written without it, amounts too"
+                                : "");
     ++at_;
     // One mistake for a run of such octets, not one each.
     while (at_ < text_.size() && static_cast<u8>(peek()) >= 0x80) ++at_;

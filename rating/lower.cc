@@ -296,6 +296,7 @@ std::vector<u64> Lowering::contexts(const ServiceText& service, std::vector<Mete
       } else {
         report_.add(name.at, fmt::format("found '{}' twice in one plan; the first is at {}",
                                          name.text, report_.line_of(known->second)));
+        break;  // once is enough for a name with several contexts
       }
     }
   }

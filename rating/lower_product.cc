@@ -52,6 +52,8 @@ class ProductLowering {
   void times(const ProductText& text, Product& made);
   void is_money_of(const AmountText& amount, const Product& made);
   u32 seconds(const std::optional<AmountText>& amount, u32 otherwise);
+  void needs(const ProductText& text);
+  bool is_needed(const ProductText& text, const ProductText& by);
   Extent others(const ProductText& text, const std::vector<NameText>& names);
   void parts(const ProductText& text, Product& made);
   void allowances(const ProductText& owner, const std::vector<BucketText>& texts);
@@ -191,6 +193,58 @@ Extent ProductLowering::others(const ProductText& text, const std::vector<NameTe
   return builder_.add_product_numbers(ids);
 }
 
+bool names_it(const std::vector<NameText>& names, const ProductText& product) {
+  return std::ranges::any_of(names,
+                             [&](const NameText& each) { return each.text == product.name.text; });
+}
+
+bool excludes(const ProductText& one, const ProductText& other) {
+  return names_it(one.excludes, other) || names_it(other.excludes, one);
+}
+
+// Whether one must have `text` to buy `by`, or to buy what that needs.
+bool ProductLowering::is_needed(const ProductText& text, const ProductText& by) {
+  std::vector<const ProductText*> open = {&by};
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    for (const NameText& name : open[i]->needs) {
+      const ProductText* product = syntax_.find_product(name.text);
+      if (product == &text) return true;
+      const bool is_known = std::ranges::find(open, product) != open.end();
+      if (product != nullptr && !is_known) open.push_back(product);
+    }
+  }
+  return false;
+}
+
+// One that nobody could ever buy is a mistake.
+void ProductLowering::needs(const ProductText& text) {
+  for (const NameText& name : text.needs) {
+    const ProductText* needed = syntax_.find_product(name.text);
+    if (needed == nullptr || needed == &text) continue;  // told
+    if (is_needed(text, *needed)) {
+      report_.add(name.at, fmt::format("found '{}', which needs '{}' itself: nobody could buy the "
+                                       "first of them",
+                                       name.text, text.name.text));
+    }
+    const auto is_its = [&](const NameText& plan) {
+      return std::ranges::any_of(needed->plans,
+                                 [&](const NameText& each) { return each.text == plan.text; });
+    };
+    if (!needed->plans.empty() && std::ranges::none_of(text.plans, is_its)) {
+      report_.add(name.at, fmt::format("found '{}', which is for none of the plans of '{}'",
+                                       name.text, text.name.text));
+    }
+    for (const ProductText& other : syntax_.products) {
+      const bool is_beside = &other == &text || names_it(text.needs, other);
+      if (!is_beside || &other == needed || !excludes(*needed, other)) continue;
+      report_.add(name.at, fmt::format("found '{}', which cannot be had beside '{}': nobody could "
+                                       "buy '{}'",
+                                       name.text, other.name.text, text.name.text));
+      break;
+    }
+  }
+}
+
 // What the product brings: its own allowances and rules, and those of the products it includes.
 void ProductLowering::parts(const ProductText& text, Product& made) {
   std::vector<u32> prices;
@@ -265,6 +319,7 @@ void ProductLowering::product(const ProductText& text) {
   money(text, made);
   times(text, made);
   made.needs = others(text, text.needs);
+  needs(text);
   made.excludes = others(text, text.excludes);
   parts(text, made);
   builder_.add_product(made, allowances_);

@@ -201,7 +201,8 @@ bool Parser::pay() {
 // policies
 
 bool Parser::grant() {
-  PolicyText::Grant& made = policy_->grant.emplace();
+  PolicyText::Grant made;
+  policy_->grant.emplace();  // what is wrong is told once, and nothing is made of it
   if (peek().ends_statement()) return fail("a quantity, min or max");
   while (!peek().ends_statement()) {
     if (accept("min")) {
@@ -214,6 +215,7 @@ bool Parser::grant() {
       return false;
     }
   }
+  policy_->grant = made;
   return true;
 }
 

@@ -155,6 +155,21 @@ TEST(ProductTest, ProductsThatCannotBe) {
            Row{"product x { plans p; allowance 1EUR rollover 1s }",
                "3:46 found seconds, expected EUR as the allowance\n"},
            Row{"product x { plans p; needs y }", "3:28 found 'y', expected a product\n"},
+           Row{"product x { plans p; needs y }\nproduct y { plans p; needs z }\n"
+               "product z { plans p }",
+               ""},
+           Row{"product x { plans p; needs y }\nproduct y { plans p; needs x }",
+               "3:28 found 'y', which needs 'x' itself: nobody could buy the first of them\n"
+               "4:28 found 'x', which needs 'y' itself: nobody could buy the first of them\n"},
+           Row{"product x { plans p; needs y }\nproduct y { plans p; needs z }\n"
+               "product z { plans p; needs y }",
+               "4:28 found 'z', which needs 'y' itself: nobody could buy the first of them\n"
+               "5:28 found 'y', which needs 'z' itself: nobody could buy the first of them\n"},
+           Row{"product x { plans p; needs x }", "3:28 found 'x' in itself\n"},
+           Row{"product x { plans p; needs y }\nproduct y { plans p; excludes x }",
+               "3:28 found 'y', which cannot be had beside 'x': nobody could buy 'x'\n"},
+           Row{"product x { plans p; needs y }\nproduct y { plans q }",
+               "3:28 found 'y', which is for none of the plans of 'x'\n"},
            Row{"product x { plans p }\nproduct x { plans p }", "4:9 found product 'x' twice\n"},
            Row{"product x { plans p; includes y }\nproduct y { plans p; includes z }\n"
                "product z { plans p }",

@@ -269,7 +269,7 @@ Json format_tariffs(const std::string& path) {
 Json price_with(const std::string& tariff_path, const Json& event) {
   const std::vector<u8> compiled = compile_or_refuse(tariff_path);
   const rating::Image image{rating::tariff_part(compiled)};
-  return control::describe(rating::explain(image, control::read_price_event(event)));
+  return control::price_event(image, event);
 }
 
 Json verify_journal(const std::string& path) {

@@ -327,6 +327,7 @@ std::string differences_text(const Json& differences) {
 std::string price_text(const Json& explanation) {
   std::string text;
   for (const Json& step : explanation["steps"]) text += plain(step) + "\n";
+  if (!explanation.value("priced", false)) return text;
   return text + fmt::format("rule {}: {}, covered {} {}, missing {}, cost {}\n",
                             member(explanation, "rule"), member(explanation, "verdict"),
                             member(explanation, "covered"), member(explanation, "unit"),

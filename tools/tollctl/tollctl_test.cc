@@ -332,6 +332,34 @@ TEST_F(TollctlTest, TariffsAreLoadedWholeOrNotAtAll) {
   EXPECT_EQ(price["cost"].dump(), R"([{"unit":"EUR","amount":"0.11"}])");
 }
 
+// What an event says that the tariff does not know would change its price without a sound.
+TEST_F(TollctlTest, AnEventOfWhichSomethingIsNotKnownHasNoPrice) {
+  const std::string path = appliance_.folder() + "/counted.tariff";
+  std::ofstream(path)
+      << "plan p { currency EUR; counter used octets\n"
+         "service data { rule default { steps by used; price first 1MB 2EUR per 1MB "
+         "then 1EUR per 1MB }\nrule group 1 with gold free } }\n"
+         "product gold { plans p }\n";
+  const auto told = [&](const char* name, const Json& value) -> std::string {
+    Json event{{"plan", "p"}, {"service_context", "data"}, {"use", {"1MB"}}};
+    event[name] = value;
+    try {
+      return price_with(path, event)["cost"][0]["amount"].get<std::string>();
+    } catch (const Refused& refused) {
+      return refused.what();
+    }
+  };
+  EXPECT_EQ(told("counted", Json{{"used", "1MB"}}), "1.00");
+  EXPECT_EQ(told("counted", Json{{"usde", "1MB"}}),
+            "argument 'counted': there is no counter 'usde'");
+  EXPECT_EQ(told("counted", Json{{"used", "1EUR"}}),
+            "argument 'counted': counter 'used' counts octets, not EUR");
+  EXPECT_EQ(told("products", Json::array({"gold"})), "2.00");
+  EXPECT_EQ(told("products", Json::array({"golden"})),
+            "argument 'products': there is no product 'golden'");
+  EXPECT_EQ(told("group", 1).substr(0, 41), "argument 'group' is not known, expected p");
+}
+
 TEST_F(TollctlTest, TariffsAreRolledBackAndWaitForTheirMoment) {
   start();
   const auto write = [&](const char* name, const char* cents) {
