@@ -18,6 +18,7 @@ plan p {
   currency EUR
   counter sent events per day
   counter paid EUR per day
+  counter family events per day shared
   service data {
     network networks
     rule default { price python "f.py" by_network; validity 2h }
@@ -27,6 +28,8 @@ plan p {
   }
   service sms {
     rule default { price 0.10EUR per 1event; steps by sent; discount python "f.py" halved }
+    rule identifier 8 { price 0.10EUR per 1event; steps by family }
+    rule identifier 9 { price 0.20EUR per 1event; discount python "f.py" loyal by family }
     rule identifier 7 { price 0.20EUR per 1event; discount python "f.py" loyal by sent }
   }
 }
@@ -125,6 +128,27 @@ TEST(ChargeFunction, counters_of_other_rules_are_seen_where_they_stand) {
     event A5 A sms debit si 7 ask 1event                  -> 2001 grant 1event cost 0.10EUR
     event P A sms price si 7 ask 2event                   -> 2001 cost 0.20EUR
     balance A EUR                                    -> free 9.40 held 0.00 used 0.60
+  )");
+}
+
+// A function sees what the whole family has counted, whoever of it is charged.
+TEST(ChargeFunction, a_shared_counter_is_seen_by_all_of_a_family) {
+  expect(R"(
+    account P plan p balance 10.00EUR
+    account M plan p
+    account N plan p
+    payer M P                                        -> ok
+    payer N P                                        -> ok
+    event A1 M sms debit si 8 ask 1event             -> 2001 grant 1event cost 0.10EUR
+    event A2 N sms debit si 9 ask 1event             -> 2001 grant 1event cost 0.20EUR
+    event A3 N sms debit si 8 ask 1event             -> 2001 grant 1event cost 0.10EUR
+    event A4 P sms debit si 9 ask 1event             -> 2001 grant 1event cost 0.10EUR
+    event A5 M sms debit si 9 ask 1event             -> 2001 grant 1event cost 0.10EUR
+    payer M none                                     -> ok
+    top-up M 1.00EUR                                 -> ok balance 1.00EUR
+    event A6 M sms debit si 9 ask 1event             -> 2001 grant 1event cost 0.20EUR
+    event A7 N sms debit si 9 ask 1event             -> 2001 grant 1event cost 0.10EUR
+    balance P EUR                                    -> free 9.30 held 0.00 used 0.70
   )");
 }
 

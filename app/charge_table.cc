@@ -77,8 +77,9 @@ void add_units(diameter::Units& units, const std::string& text, u8 octets_kind) 
 
 // Which octets the words `in` and `out` mean; without them it is both together.
 u8 octets_kind(const std::string& word) {
-  if (word == "in") return diameter::unit_input_octets;
-  return word == "out" ? diameter::unit_output_octets : diameter::unit_total_octets;
+  if (word == "in" || word.ends_with("-in")) return diameter::unit_input_octets;
+  return word == "out" || word.ends_with("-out") ? diameter::unit_output_octets
+                                                 : diameter::unit_total_octets;
 }
 
 std::string octets_text(u64 count) {
@@ -255,8 +256,8 @@ diameter::RequestMscc& ChargeTable::add_mscc() {
 // 1MiB" are two.
 void ChargeTable::read_used(const std::string& word, const std::string& text, u8& count) {
   diameter::UsedUnits made;
-  if (word == "before") made.tariff_change = diameter::TariffChangeUsage::before;
-  if (word == "after") made.tariff_change = diameter::TariffChangeUsage::after;
+  if (word.starts_with("before")) made.tariff_change = diameter::TariffChangeUsage::before;
+  if (word.starts_with("after")) made.tariff_change = diameter::TariffChangeUsage::after;
   const u8 kind = octets_kind(word);
   add_units(made.units, text, kind);
   if (count != 0 && made.tariff_change == diameter::TariffChangeUsage::none) {
@@ -291,8 +292,8 @@ void ChargeTable::read_services(const Words& words, std::size_t at) {
       const u8 kind = octets_kind(words[at]);
       if (kind != diameter::unit_total_octets) ++at;
       if (words.at(at) != "any") add_units(units, words[at], kind);
-    } else if (word == "used" || word == "in" || word == "out" || word == "before" ||
-               word == "after") {
+    } else if (word == "used" || word == "in" || word == "out" || word.starts_with("before") ||
+               word.starts_with("after")) {
       ++at;
       read_used(word, words.at(at), mscc != nullptr ? mscc->used_count : request_->used_count);
     } else if (word == "final" && mscc != nullptr) {

@@ -15,7 +15,8 @@
 //
 // A service begins with `rg N` or `si N` or `mscc`, and has then `ask UNITS`, `ask in UNITS` (from
 // the user), `ask out UNITS` or `ask any`, `used UNITS`, `in UNITS`, `out UNITS` (one report,
-// unless it would hold a kind twice), `before UNITS`, `after UNITS` (a tariff change), `final`.
+// unless it would hold a kind twice), `before UNITS`, `after UNITS` (a tariff change; `before-in`,
+// `after-out` of one direction), `final`.
 // `ask` and `used` in front of any service are units at command level. `#N` gives a request its
 // number; without it they count up. `as B` sends a request under the name of another account; `to
 // N`, `from N`, `in N`, `zone NAME` and `location home` (behind `from`) give it numbers. Other

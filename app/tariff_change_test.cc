@@ -30,6 +30,8 @@ plan p {
     rule "short" group 4 { price 0.04EUR per 1MB; validity 10min }
     rule "short at noon" group 4 during afternoon { price 0.01EUR per 1MB; validity 10min }
     rule "office" group 5 during afternoon { price 0.02EUR per 1MB }
+    rule "sent" group 7 { meter upload; price 0.04EUR per 1MB }
+    rule "sent at noon" group 7 during afternoon { meter upload; price 0.01EUR per 1MB }
     rule "not at tea" group 6 { price 0.04EUR per 1MB }
     rule "at tea" group 6 during tea { price 0.01EUR per 1MB }
   }
@@ -65,6 +67,22 @@ TEST(TariffChange, is_told_and_both_sides_are_paid_at_their_price) {
     terminate S rg 1 used 1MB                    -> 2001
     balance A EUR                                -> free 9.77 held 0.00 used 0.23
     cdr S                                        -> normal rg 1 used 11000000octets cost 0.23EUR
+  )");
+}
+
+// Of one direction as of both: granted over the edge, told, and each part at its price.
+TEST(TariffChange, what_the_user_sends_is_paid_at_both_prices) {
+  expect(R"(
+    profile ergw
+    account A plan p balance 10.00EUR
+    initial S A data rg 7 ask in 10MB            -> 2001 grant in 10000000octets change 3200s
+    balance A EUR                                -> free 9.479998 held 0.520002 used 0.00
+    wait 4000s
+    update S rg 7 before-in 4MB after-in 6MB ask in 10MB \
+      -> 2001 grant in 10000000octets change 35200s
+    balance A EUR                                -> free 9.259998 held 0.520002 used 0.22
+    terminate S rg 7 in 1MB out 9MB              -> 2001
+    balance A EUR                                -> free 9.77 held 0.00 used 0.23
   )");
 }
 

@@ -70,6 +70,30 @@ plan dollars {
   std::filesystem::path folder_;
 };
 
+// Costs of two currencies are not compared: each has ranks of its own, whatever is asked.
+TEST_F(RouteTest, EachCurrencyHasItsOwnOrder) {
+  write("c.tariff", R"(
+plan echo { currency USD; service voice { rule default { price 0.0005USD per 1s } } }
+plan both {
+  currency EUR
+  exchange 1USD 0.92EUR
+  service voice { rule default { pay with EUR then USD; price 0.0006EUR per 1s } }
+}
+)");
+  const Json told = find_routes({.suppliers = {folder_ / "b.tariff", folder_ / "c.tariff"},
+                                 .from = "46701234567",
+                                 .to = "4790000000",
+                                 .at = "2026-11-25T12:00:00Z",
+                                 .quantity = "60s"});
+  EXPECT_EQ(order(told), "1 bravo 0.024; 2 both 0.036; 1 echo 0.03; 2 dollars 0.06; ");
+  const Json barred = find_routes({.suppliers = {folder_ / "b.tariff", folder_ / "c.tariff"},
+                                   .from = "46701234567",
+                                   .to = "4990000000",
+                                   .at = "2026-11-25T12:00:00Z",
+                                   .quantity = "60s"});
+  EXPECT_EQ(order(barred), "1 echo 0.03; 2 dollars 0.06; 1 both 0.036; ");
+}
+
 TEST_F(RouteTest, TheCheapestComesFirst) {
   const Json day = ask("4790000000", "2026-11-25T12:00:00Z");
   EXPECT_EQ(order(day), "1 bravo 0.024; 2 alfa 0.03; 1 dollars 0.06; ") << day.dump();
