@@ -427,7 +427,7 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
   // An answer tells of one change.
   Answer& whole = frame_.answer;
   const bool tells_other = (whole.flags & ledger::answer_flag::has_tariff_change) != 0 &&
-                           work.found.until != Instant::from_seconds(whole.remaining);
+                           work.found.until != Instant::from_seconds(whole.tariff_change_s);
   work.found.may_tell_change =
       !tells_other && (context.habits & change_habits) == habit::knows_tariff_change;
   grant(context, work.found, service, work.after, *work.place.quota, answer);
@@ -437,7 +437,7 @@ void Charger::grant_one(const ChargeContext& context, const ChargeService& servi
   }
   if ((answer.flags & ledger::service_flag::has_tariff_change) == 0) return;
   whole.flags |= ledger::answer_flag::has_tariff_change;
-  whole.remaining = work.found.until.whole_seconds();
+  whole.tariff_change_s = work.found.until.whole_seconds();
 }
 
 // What the answer tells of the account's money, if its client wants to know.

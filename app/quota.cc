@@ -627,8 +627,7 @@ bool grant_pooled(const ChargeContext& context, const ServiceRule& found,
   quota.kind = kind_of(rule);
   so_far = coverage.after;
   add_granted(granted, quota);
-  quota.validity_s = validity_of(context, found, quota);
-  describe_grant(rule, granted, quota.validity_s, answer);
+  describe_grant(rule, granted, validity_of(context, found, quota), answer);
   answer.flags |= ledger::service_flag::is_pooled;
   put_multiplier(multiplier, answer);
   return true;
@@ -651,8 +650,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   if (rule.verdict == rating::Verdict::free) {
     answer.flags |= ledger::service_flag::is_free;
     add_granted(wanted, quota);
-    quota.validity_s = validity_of(context, found, quota);
-    describe_grant(rule, wanted, quota.validity_s, answer);
+    describe_grant(rule, wanted, validity_of(context, found, quota), answer);
     return;
   }
   u32 counter = 0;
@@ -693,8 +691,7 @@ void grant(const ChargeContext& context, const ServiceRule& found, const ChargeS
   check(answer.outcome == Outcome::ok, "what is free can be held");
   so_far = coverage.after;
   add_granted(coverage.covered, quota);
-  quota.validity_s = validity_of(context, valid, quota);
-  describe_grant(rule, coverage.covered, quota.validity_s, answer);
+  describe_grant(rule, coverage.covered, validity_of(context, valid, quota), answer);
   if (payers.is_cut) return;
   if (coverage.missing.is_positive() || is_used_up(rule, payers, held, granule)) {
     answer.final_action = final_action_of(rule.grant.final_action);

@@ -144,12 +144,12 @@ bool find_multiplier(const rating::Rule& rule, Multiplier& multiplier) {
 void put_multiplier(Multiplier multiplier, ledger::ServiceAnswer& answer) {
   const u64 exponent = static_cast<u64>(multiplier.exponent - exponent_least);
   const u64 packed = exponent << digit_bits | static_cast<u64>(multiplier.digits);
-  answer.threshold = static_cast<u32>(packed);
-  answer.text = static_cast<u16>(packed >> 32);
+  answer.multiplier_low = static_cast<u32>(packed);
+  answer.multiplier_high = static_cast<u16>(packed >> 32);
 }
 
 Multiplier multiplier_of(const ledger::ServiceAnswer& answer) {
-  const u64 packed = u64{answer.text} << 32 | answer.threshold;
+  const u64 packed = u64{answer.multiplier_high} << 32 | answer.multiplier_low;
   return {.digits = static_cast<i64>(packed & static_cast<u64>(digits_max)),
           .exponent = static_cast<i32>(packed >> digit_bits) + exponent_least};
 }

@@ -34,7 +34,8 @@ struct Multiplier {
 // Of a pool of the rule's currency. False: it cannot be told exactly.
 [[nodiscard]] bool find_multiplier(const rating::Rule& rule, Multiplier& multiplier);
 
-// Where an answer keeps it: the places of what a grant in a pool does not tell.
+// Where an answer keeps it: in the places of threshold and text, which a grant in a pool does not
+// tell.
 void put_multiplier(Multiplier multiplier, ledger::ServiceAnswer& answer);
 Multiplier multiplier_of(const ledger::ServiceAnswer& answer);
 

@@ -101,7 +101,7 @@ Instant told_change(const ledger::Session& session, Instant now) {
   Instant told = ChargeContext::no_change;
   for (const ledger::Answer& answer : session.answers) {
     if ((answer.flags & ledger::answer_flag::has_tariff_change) == 0) continue;
-    const Instant at = Instant::from_seconds(answer.remaining);
+    const Instant at = Instant::from_seconds(answer.tariff_change_s);
     if (at <= now && at > told) told = at;
   }
   return told;

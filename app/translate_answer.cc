@@ -181,7 +181,7 @@ AnswerMscc mscc_of(const AnswerParts& parts, u32 number) {
   }
   mscc.granted = units_of(answer, parts.frame.answer.cost_unit, parts.profile);
   if ((answer.flags & ledger::service_flag::has_tariff_change) != 0) {
-    mscc.tariff_time_change = Instant::from_seconds(parts.frame.answer.remaining);
+    mscc.tariff_time_change = Instant::from_seconds(parts.frame.answer.tariff_change_s);
   }
   mscc.pool = pool_of(answer, parts.frame.answer.cost_unit);
   mscc.validity_time_s = validity_of(answer, parts.profile);

@@ -147,7 +147,7 @@ struct Quota {
   u32 used_events = 0;
   std::array<u32, holds_per_quota_max> hold_bucket{};
   std::array<Amount, holds_per_quota_max> hold_amount{};
-  u32 validity_s = 0;  // of the grant that is out
+  u32 reserved1 = 0;
   Unit cost_unit = Unit::none;
   Unit pool = Unit::none;  // the pool that its holds belong to, by its currency; none: its own
 };
@@ -182,9 +182,10 @@ struct ServiceAnswer {
   u32 service_identifier = 0;
   Quantity granted;  // meaningful if has_grant
   u32 validity_s = 0;
-  // In the client's unit: octets, seconds, events; 0: none. Of a grant in a pool, this and the text
-  // are its multiplier (app/quota_pool.hh).
-  u32 threshold = 0;
+  union {
+    u32 threshold = 0;   // in the client's unit: octets, seconds, events; 0: none
+    u32 multiplier_low;  // of a grant in a pool (app/quota_pool.hh)
+  };
   Outcome outcome = Outcome::ok;
   u8 flags = 0;  // service_flag
   UnitKind kind = UnitKind::none;
@@ -192,7 +193,10 @@ struct ServiceAnswer {
   FinalAction final_action = FinalAction::none;
   // Of the tariff's texts, if the final action has one (has_text); else after how many
   // seconds without use the client gives the grant back.
-  u16 text = 0;
+  union {
+    u16 text = 0;
+    u16 multiplier_high;  // of a grant in a pool
+  };
 };
 static_assert(sizeof(ServiceAnswer) == 32);
 
@@ -208,9 +212,10 @@ struct Answer {
   Unit cost_unit = Unit::none;    // the currency of all money in the answer
   u16 flags = 0;                  // answer_flag
   u32 next = 0;                   // extension with further services
-  // Money left, if answer_flag::has_remaining; or when the tariff changes, in seconds since 1970,
-  // if answer_flag::has_tariff_change.
-  i64 remaining = 0;
+  union {
+    i64 remaining = 0;    // money left, if answer_flag::has_remaining
+    i64 tariff_change_s;  // since 1970, if answer_flag::has_tariff_change
+  };
   ServiceAnswer first;
 };
 static_assert(sizeof(Answer) == 64);
