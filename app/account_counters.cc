@@ -89,10 +89,6 @@ Outcome make_free(const ChargeContext& context, u32 index, Amount amount) {
   return put_in(context.op, {context.shard, index}, missing);
 }
 
-bool has_limit(const rating::Rule& rule) {
-  return rule.money_counter != 0 && rule.is_limit_cap == 0;
-}
-
 Outcome count(const ChargeContext& context, u16 number, i64 more) {
   if (number == 0 || more == 0) return Outcome::ok;
   if (!has_counter(context, number)) return Outcome::too_busy;

@@ -39,6 +39,11 @@ struct CountedUse {
 // The counters of these products begin at nothing, part of their turn.
 void begin_counters(const ChargeContext& context, const rating::ProductSet& products);
 
+// Money pays no more once the rule's counter has come so far. (At a cap it costs no more.)
+inline bool has_limit(const rating::Rule& rule) {
+  return rule.money_counter != 0 && rule.is_limit_cap == 0;
+}
+
 // A limit also sees what grants may cost that are out, in this session and others, until they are
 // reported: for grants and events, not for the price of what was used.
 void add_held(const ChargeContext& context, const rating::Rule& rule, rating::UsageSoFar& so_far);

@@ -255,8 +255,8 @@ bool is_used_up(const rating::Rule& rule, const Payers& payers, const rating::Co
   for (u32 i = 0; i < rule.source_count; ++i) {
     left[i].count = payers.available[i].count - coverage.charge[i].cost.count;
     // A second grant of this size costs no more than twice the first: see price.hh, "pieces".
-    is_ample = is_ample || (rule.step_count <= 1 && rule.functions == 0 &&
-                            rule.money_counter == 0 && coverage.charge[i].cost.is_positive() &&
+    is_ample = is_ample || (rule.step_count <= 1 && rule.functions == 0 && !has_limit(rule) &&
+                            coverage.charge[i].cost.is_positive() &&
                             left[i].count / 2 > coverage.charge[i].cost.count);
   }
   if (is_ample) return false;
