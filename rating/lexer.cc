@@ -30,31 +30,12 @@ std::string show(char c) {
   return fmt::format("octet 0x{:02x}", octet);
 }
 
-// How many octets the first character has; 0: they are none of UTF-8.
-std::size_t utf8_length(std::string_view text) {
-  const auto octet = [&](std::size_t at) -> u32 {
-    return at < text.size() ? static_cast<u8>(text[at]) : 0;
-  };
-  const u32 first = octet(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  u32 code = first & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((octet(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (octet(i) & 0x3f);
-  }
-  constexpr u32 least[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter ones have shorter forms
-  const bool is_surrogate = code >= 0xd800 && code < 0xe000;
-  return first >= 0xc2 && code >= least[length] && code < 0x110000 && !is_surrogate ? length : 0;
-}
-
 class Lexer {
  public:
   Lexer(std::string_view text, u32 file, Report& report)
       : text_(text), file_(file), report_(report) {}
 
   std::vector<Token> run() {
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     if (text_.starts_with(byte_order_mark)) at_ = line_begin_ = byte_order_mark.size();
     while (at_ < text_.size()) step();
     push(Token::Kind::end, 0);
@@ -159,6 +140,23 @@ class Lexer {
 };
 
 }  // namespace
+
+std::size_t utf8_length(std::string_view text) {
+  const auto octet = [&](std::size_t at) -> u32 {
+    return at < text.size() ? static_cast<u8>(text[at]) : 0;
+  };
+  const u32 first = octet(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  u32 code = first & (0x7fU >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((octet(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (octet(i) & 0x3f);
+  }
+  constexpr u32 least[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter ones have shorter forms
+  const bool is_surrogate = code >= 0xd800 && code < 0xe000;
+  return first >= 0xc2 && code >= least[length] && code < 0x110000 && !is_surrogate ? length : 0;
+}
 
 void Report::add(Place at, std::string message, std::string hint) {
   diagnostics_.push_back({at, std::move(message), std::move(hint)});

@@ -66,6 +66,12 @@ class Report {
   std::vector<Entry> diagnostics_;
 };
 
+// What editors of some systems begin a file with.
+inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
+// How many octets the first character has; 0: they are none of UTF-8.
+std::size_t utf8_length(std::string_view text);
+
 // The last token is always `end`. The tokens point into `text`.
 std::vector<Token> lex(std::string_view text, u32 file, Report& report);
 

@@ -298,6 +298,19 @@ bool is_prefix_file(std::string_view name) {
   return name.ends_with(".prefixes");
 }
 
+namespace {
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace
+
 void parse_prefixes(const TariffText& text, u32 file, TariffSyntax& syntax, Report& report) {
   ZonesText& made = syntax.zones.emplace_back();
   std::string_view stem = text.name;
@@ -306,6 +319,7 @@ void parse_prefixes(const TariffText& text, u32 file, TariffSyntax& syntax, Repo
   made.name = {std::string(stem), {file, 1, 1}, false};
   std::map<std::string_view, std::size_t> zones;
   std::string_view rest = text.text;
+  if (rest.starts_with(byte_order_mark)) rest.remove_prefix(byte_order_mark.size());
   for (u32 line = 1; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view row = rest.substr(0, end);
@@ -315,7 +329,8 @@ void parse_prefixes(const TariffText& text, u32 file, TariffSyntax& syntax, Repo
     if (row.empty()) continue;
     const std::size_t comma = std::min(row.find(','), row.size());
     const std::string_view digits = row.substr(0, comma);
-    const std::string_view zone = row.substr(std::min(comma + 1, row.size()));
+    std::string_view zone = row.substr(std::min(comma + 1, row.size()));
+    while (zone.starts_with(' ')) zone.remove_prefix(1);
     if (!is_digits(digits) || digits.size() > number_digits_max || zone.empty()) {
       report.add({file, line, 1}, "found a line that is no prefix and zone",
                  "for example: 4670,nordic");
@@ -323,8 +338,11 @@ void parse_prefixes(const TariffText& text, u32 file, TariffSyntax& syntax, Repo
     }
     const auto [known, is_new] = zones.emplace(zone, made.zones.size());
     if (is_new) {
-      made.zones.push_back(
-          {{std::string(zone), {file, line, static_cast<u32>(comma) + 2}, false}, {}});
+      const Place at{file, line, static_cast<u32>(zone.data() - row.data()) + 1};
+      if (!is_utf8(zone)) {
+        report.add(at, "found the name of a zone that is not UTF-8", "save the file as UTF-8");
+      }
+      made.zones.push_back({{std::string(zone), at, false}, {}});
     }
     made.zones[known->second].prefixes.push_back(
         {number_key(digits), static_cast<u32>(digits.size()), {file, line, 1}});

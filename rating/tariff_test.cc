@@ -320,6 +320,15 @@ TEST(TariffTest, FilesOfPrefixesAreZones) {
       "4670,nordic)\n"
       "a/world.prefixes:3:1: found a prefix twice in zones 'world'; the first is at "
       "a/world.prefixes:2\n");
+  const std::vector<TariffText> odd = {texts[0],
+                                       {"a/world.prefixes",
+                                        "\xef\xbb\xbf"
+                                        "46, nordic \n47,  nordic\n48,caf\xe9\n49,caf\xe9\n"}};
+  all.clear();
+  for (const Diagnostic& wrong : compile(odd).diagnostics) all += to_text(wrong) + "\n";
+  EXPECT_EQ(all,
+            "a/world.prefixes:3:4: found the name of a zone that is not UTF-8 (hint: save the file "
+            "as UTF-8)\n");
 }
 
 TEST(TariffTest, TheSamplesAreGood) {
