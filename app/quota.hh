@@ -13,6 +13,8 @@
 
 namespace tollgate::app {
 
+inline constexpr i64 ms_per_second = 1000;  // rules count time in milliseconds, clients in seconds
+
 // The rule for a service, or the refusal.
 struct ServiceRule {
   const rating::Rule* rule = nullptr;

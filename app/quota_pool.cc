@@ -16,7 +16,6 @@ using ledger::Outcome;
 using ledger::Quota;
 
 constexpr i64 pool_units_per_millionth = (i64{1} << 20) * 27;
-constexpr i64 ms_per_second = 1000;
 
 // What one quantity costs is below 2^48 * 2^50 * 2^28: 128 bits hold it.
 constexpr i64 quantity_max = i64{1} << 48;

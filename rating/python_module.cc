@@ -65,12 +65,14 @@ FunctionCompiler::FunctionCompiler(const PythonNode& module, ProgramBuilder& bui
 
 PythonValue FunctionCompiler::mistake(const PythonNode& at, std::string message, std::string hint) {
   constexpr std::size_t mistakes_max = 200;
+  const u32 line = std::max(at.line, 1U);  // what is of the whole file is told at its beginning
+  const u32 column = std::max(at.column, 1U);
   const auto is_same = [&](const PythonMistake& one) {
-    return one.line == at.line && one.column == at.column;
+    return one.line == line && one.column == column;
   };
   // One place is told once, however often its function is compiled in.
   if (mistakes_.size() < mistakes_max && std::ranges::none_of(mistakes_, is_same)) {
-    mistakes_.push_back({at.line, at.column, std::move(message), std::move(hint)});
+    mistakes_.push_back({line, column, std::move(message), std::move(hint)});
   }
   return PythonValue::constant(0);
 }
