@@ -28,7 +28,8 @@ class MemberCounts {
   void for_each_difference(Fn fn) {
     std::ranges::sort(payers_);
     for (const Count& one : counts_) {
-      const auto found = static_cast<u32>(std::ranges::equal_range(payers_, one.payer).size());
+      const auto [first, end] = std::equal_range(payers_.begin(), payers_.end(), one.payer);
+      const auto found = static_cast<u32>(end - first);
       if (found != one.members) fn(one.payer, one.members, found);
     }
     std::ranges::sort(counts_, {}, &Count::payer);

@@ -88,7 +88,8 @@ class NativeWriter {
   }
   // How many jumps that are left lead to an instruction.
   u32 jumps_to(u32 at) const {
-    return static_cast<u32>(std::ranges::equal_range(targets_, at).size());
+    const auto [first, end] = std::equal_range(targets_.begin(), targets_.end(), at);
+    return static_cast<u32>(end - first);
   }
   void trap(When when, ProgramOutcome outcome) {
     traps_[static_cast<std::size_t>(outcome)].push_back(out_.jump(when));
