@@ -5,7 +5,9 @@
 Two appliances charge in turns on processor 0, the other one standing still meanwhile: one by the
 demo's tariff, one by a sample (config/samples/prepaid.tariff and its plan with zones, bands,
 allowances and a counter, if nothing else is asked for). Each pair of neighbours in time gives a
-ratio, of rates for each second of processor; who is first changes from pair to pair.
+ratio, of rates for each second of processor; who is first changes from pair to pair. The journal's
+segments that are made beforehand last for some 20 seconds of load on each side: with more, zeros
+are written beside the charges.
 """
 import pathlib
 import shutil
@@ -78,8 +80,11 @@ def bench(chosen):
 
 
 def one_round(chosen, number, sides, seconds):
-    order = sides if number % 2 == 0 else sides[::-1]
-    measured = {side.name: side.drive(chosen, seconds) for side in order}
+    measured = {}
+    for side in sides if number % 2 == 0 else sides[::-1]:
+        for each in sides:  # the other one's control writes charging records as well
+            each.core.wait_for_control()
+        measured[side.name] = side.drive(chosen, seconds)
     measured['ratio'] = round(of_core(measured, 'sample') / of_core(measured, 'demo'), 3)
     say(f'round {number + 1}: demo {of_core(measured, "demo"):,}, sample '
         f'{of_core(measured, "sample"):,} for each second of processor, ratio {measured["ratio"]}')
