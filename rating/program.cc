@@ -225,8 +225,7 @@ bool is_sound(const Instruction& one, const ProgramHeader& header,
   if (one.d >= registers || one.a >= registers || one.b >= registers) return false;
   if (one.op == Op::input) return one.imm >= 0 && one.imm < header.input_count;
   if (one.op >= Op::div_imm && one.op <= Op::ceil_imm) return one.imm >= 1;
-  const bool is_jump = one.op >= Op::jump && one.op <= Op::jump_ge_imm;
-  return !is_jump || one.target < header.instruction_count;
+  return !is_jump(one.op) || one.target < header.instruction_count;
 }
 
 }  // namespace

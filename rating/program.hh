@@ -80,6 +80,10 @@ enum class Op : u16 {
 };
 inline constexpr u16 op_count = static_cast<u16>(Op::result) + 1;
 
+inline bool is_jump(Op op) {
+  return op >= Op::jump && op <= Op::jump_ge_imm;
+}
+
 struct Instruction {
   Op op = Op::jump;
   u16 d = 0;

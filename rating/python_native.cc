@@ -45,9 +45,8 @@ class NativeWriter {
         is_done_(known_.size()) {
     const std::span<const Instruction> code = builder.instructions();
     for (u32 at = 0; at < code.size(); ++at) {
-      const bool is_jump = code[at].op >= Op::jump && code[at].op <= Op::jump_ge_imm;
       const Known& known = known_[at];
-      if (is_jump && known.is_reached && known.way != Known::Way::on) {
+      if (is_jump(code[at].op) && known.is_reached && known.way != Known::Way::on) {
         targets_.push_back(known.target);
       }
     }

@@ -107,7 +107,7 @@ class Walk {
 
   bool is_decided(u32 at) const {
     const Op op = builder_.instructions()[at].op;
-    return op >= Op::jump && op <= Op::jump_ge_imm && known_[at].way != Known::Way::either;
+    return is_jump(op) && known_[at].way != Known::Way::either;
   }
 
   // Registers that only ever hold the same input share what is known of it.
@@ -115,7 +115,7 @@ class Walk {
     const std::span<const Instruction> code = builder_.instructions();
     std::vector<u32> writers(slots_.size());
     for (const Instruction& one : code) {
-      if (writes(one.op)) ++writers[one.d];
+      if (uses_of(one.op).d) ++writers[one.d];
     }
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i] = static_cast<u16>(i);
     std::map<i64, u16> holders;
@@ -152,7 +152,7 @@ class Walk {
     for (const LoopRange& loop : builder_.loops()) {
       if (loop.first != at) continue;
       for (u32 i = loop.first; i < loop.last; ++i) {
-        if (writes(code[i].op)) forget(code[i].d);
+        if (uses_of(code[i].op).d) forget(code[i].d);
       }
     }
   }
@@ -161,15 +161,10 @@ class Walk {
     if (!is_input_.contains(slots_[number])) (*state_)[number] = {};
   }
 
-  static bool writes(Op op) {
-    const bool is_jump = op >= Op::jump && op <= Op::jump_ge_imm;
-    return !is_jump && op != Op::need && op != Op::result;
-  }
-
   void step(const Instruction& one, u32 at) {
-    if (one.op >= Op::jump && one.op <= Op::jump_ge_imm) return jump(one, at);
+    if (is_jump(one.op)) return jump(one, at);
     if (one.op == Op::result) return state_.reset();
-    if (!writes(one.op)) return;
+    if (!uses_of(one.op).d) return;
     if (one.op == Op::input) return forget(one.d);
     const State& now = *state_;
     const Range a = now[slots_[one.a]];
